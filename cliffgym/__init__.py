@@ -1,0 +1,52 @@
+"""CliffGym: toy reasoning MDPs in which a tiny change of the reward makes the optimal policy jump.
+
+Importing the package registers every environment with Gymnasium:
+
+>>> import gymnasium as gym, cliffgym
+>>> env = gym.make("Cliff-Slacker-v0", reward="incomplete")
+>>> observation, info = env.reset(seed=0)
+>>> observation, reward, terminated, truncated, info = env.step(env.action_space.sample(info["action_mask"]))
+
+The MDPs, rewards and exact solvers behind the environments are here too, and serve any finite MDP. Statements are
+cited by their numbers in the PDF of "The Policy Cliff", arXiv:2507.20150.
+"""
+
+from cliffgym.builder import MALFORMED, End, build_scenario
+from cliffgym.envs import CliffEnv, register_envs
+from cliffgym.mdp import TabularMDP
+from cliffgym.rewards import RewardComponents, random_perturbation
+from cliffgym.scenarios import SCENARIOS, scenario
+from cliffgym.solvers import (
+    evaluate,
+    expected_components,
+    occupancy,
+    optimal,
+    soft,
+    total_variation,
+    uniform_policy,
+)
+from cliffgym.trace_scenario import Scenario
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "MALFORMED",
+    "SCENARIOS",
+    "CliffEnv",
+    "End",
+    "RewardComponents",
+    "Scenario",
+    "TabularMDP",
+    "build_scenario",
+    "evaluate",
+    "expected_components",
+    "occupancy",
+    "optimal",
+    "random_perturbation",
+    "scenario",
+    "soft",
+    "total_variation",
+    "uniform_policy",
+]
+
+register_envs()

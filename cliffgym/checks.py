@@ -1,0 +1,68 @@
+"""Checks of what a caller passes in: one message form for the whole library.
+
+Every message reads "parameter, rule, actual value, place". A wrong type is a `TypeError`, a wrong value a
+`ValueError`.
+"""
+
+import math
+from collections.abc import Collection, Iterable
+from numbers import Integral, Real
+from typing import Any
+
+
+def integer(name: str, value: object, minimum: int, maximum: int | None = None) -> int:
+    """Returns `value` as an int within [minimum, maximum].
+
+    Raises:
+        TypeError: `value` is not an integer (a bool is not one).
+        ValueError: It lies outside the range.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise TypeError(f"{name} must be an integer, got {value!r} of type {type(value).__name__}")
+    whole = int(value)
+    if whole < minimum or (maximum is not None and whole > maximum):
+        rule = f">= {minimum}" if maximum is None else f"in [{minimum}, {maximum}]"
+        raise ValueError(f"{name} must be {rule}, got {whole}")
+    return whole
+
+
+def number(name: str, value: object, minimum: float = -math.inf, maximum: float = math.inf) -> float:
+    """Returns `value` as a finite float within [minimum, maximum].
+
+    Raises:
+        TypeError: `value` is not a real number (a bool is not one).
+        ValueError: It is NaN, infinite or outside the range.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} must be a number, got {value!r} of type {type(value).__name__}")
+    value = float(value)
+    if not math.isfinite(value):
+        raise ValueError(f"{name} must be finite, got {value}")
+    if not minimum <= value <= maximum:
+        rule = f">= {minimum:g}" if maximum == math.inf else f"in [{minimum:g}, {maximum:g}]"
+        raise ValueError(f"{name} must be {rule}, got {value!r}")
+    return value
+
+
+def flag(name: str, value: object) -> bool:
+    """Returns `value`, which must be True or False."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False, got {value!r} of type {type(value).__name__}")
+    return value
+
+
+def choice(name: str, value: Any, options: Collection[Any], place: str = "") -> Any:
+    """Returns `value` if it is one of `options`; the error lists them all."""
+    try:
+        known = value in options
+    except TypeError:  # unhashable
+        known = False
+    if not known:
+        where = f" of {place}" if place else ""
+        raise ValueError(f"{name} must be one of {listing(options)}, got {value!r}{where}")
+    return value
+
+
+def listing(names: Iterable[Any]) -> str:
+    """Names as they appear in a message: `"a", "b", "c"`."""
+    return ", ".join(f'"{name}"' if isinstance(name, str) else repr(name) for name in names)

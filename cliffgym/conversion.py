@@ -1,0 +1,97 @@
+"""Other people's MDPs as padded successor arrays: dense kernels and Gymnasium's toy-text tables.
+
+Shapes: S states, A actions, B successor slots of a state-action pair.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+class Successors(NamedTuple):
+    """`successors` (S, A, B) next states and `probabilities` (S, A, B); empty slots have probability 0."""
+
+    successors: NDArray[np.intp]
+    probabilities: NDArray[np.float64]
+
+
+def pack_dense(transition: ArrayLike) -> Successors:
+    """Packs a dense kernel into successor slots.
+
+    Args:
+        transition: (S, A, S) probabilities of the next state.
+
+    Raises:
+        ValueError: The shape is not (S, A, S).
+    """
+    dense = np.asarray(transition, dtype=np.float64)
+    if dense.ndim != 3 or dense.shape[0] != dense.shape[2] or 0 in dense.shape:
+        raise ValueError(f"transition must have shape (S, A, S), got {dense.shape}")
+    # A NaN or negative entry is kept as a slot, so that validation meets it and names it.
+    counts = (dense != 0).sum(axis=2)
+    slots = max(int(counts.max()), 1)
+    successors = np.argsort(dense == 0, axis=2, kind="stable")[:, :, :slots]
+    return Successors(successors, np.take_along_axis(dense, successors, axis=2))
+
+
+class ToyText(NamedTuple):
+    """What a toy-text table says: `successors`, `probabilities` (S, A, B), `terminal` (S,), `reward` (S, A)."""
+
+    successors: NDArray[np.intp]
+    probabilities: NDArray[np.float64]
+    terminal: NDArray[np.bool_]
+    reward: NDArray[np.float64]
+
+
+def unpack_toy_text(table: Mapping[int, Mapping[int, list[tuple[Any, ...]]]]) -> ToyText:
+    """Reads a table {state: {action: [(probability, next state, reward, terminated), ...]}}.
+
+    There the end belongs to transitions, here to states. A state that is only ever entered at an end becomes terminal.
+    If some state is entered both at an end and in passing (as in Taxi), every transition that ends there leads to one
+    further state instead, the last one. Either way the values of all other states are those of the table.
+
+    Raises:
+        ValueError: States or actions are not numbered 0, 1, 2, ... or a transition has no four entries.
+    """
+    num_states = len(table)
+    num_actions = len(table[0]) if 0 in table else 0
+    for state in range(num_states):
+        if state not in table or sorted(table[state]) != list(range(num_actions)) or num_actions == 0:
+            raise ValueError(
+                "P must map states 0..S-1 to the same actions 0..A-1, "
+                f"got states {sorted(table)[:5]}... and actions {sorted(table.get(state, {}))} at state {state}"
+            )
+    rows: dict[tuple[int, int], list[tuple[float, int, float, bool]]] = {}
+    for state, actions in table.items():
+        for action, outcomes in actions.items():
+            if any(len(outcome) != 4 for outcome in outcomes):
+                raise ValueError(
+                    "transitions of P must be (probability, next state, reward, terminated), "
+                    f"got {outcomes!r} at state {state}, action {action}"
+                )
+            rows[state, action] = [(float(p), int(to), float(r), bool(end)) for p, to, r, end in outcomes if p != 0]
+
+    ended, passed = np.zeros(num_states, dtype=bool), np.zeros(num_states, dtype=bool)
+    for (state, _), outcomes in rows.items():
+        for _, to, _, end in outcomes:
+            if to != state:
+                (ended if end else passed)[to] = True
+    only_ends = ended & ~passed
+    extra = any(end and not only_ends[to] for outcomes in rows.values() for _, to, _, end in outcomes)
+    terminal = np.append(only_ends, True) if extra else only_ends
+
+    slots = max((len(outcomes) for outcomes in rows.values()), default=1)
+    shape = (terminal.size, num_actions, slots)
+    successors = np.broadcast_to(np.arange(shape[0])[:, None, None], shape).copy()
+    probabilities, reward = np.zeros(shape), np.zeros(shape[:2])
+    probabilities[terminal, :, 0] = 1.0
+    for (state, action), outcomes in rows.items():
+        if terminal[state]:
+            continue
+        for slot, (p, to, r, end) in enumerate(outcomes):
+            successors[state, action, slot] = num_states if end and not terminal[to] else to
+            probabilities[state, action, slot] = p
+            reward[state, action] += p * r
+    return ToyText(successors, probabilities, terminal, reward)

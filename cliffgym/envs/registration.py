@@ -1,0 +1,22 @@
+"""Registers every scenario with Gymnasium."""
+
+import gymnasium as gym
+
+from cliffgym.scenarios import SCENARIOS
+
+
+def register_envs() -> None:
+    """Registers the ids of `SCENARIOS`; those that are registered already are left alone.
+
+    Neither Gymnasium's order enforcer nor its passive checker is wrapped around: `CliffEnv` makes the same checks
+    itself, and says more when one fails.
+    """
+    for id in SCENARIOS:
+        if id not in gym.registry:
+            gym.register(
+                id=id,
+                entry_point="cliffgym.envs:CliffEnv",
+                kwargs={"scenario": id},
+                order_enforce=False,
+                disable_env_checker=True,
+            )

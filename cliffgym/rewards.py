@@ -1,0 +1,168 @@
+"""Rewards as weightings of named components.
+
+One mechanism serves rewards and measures: a component is a table (S, A) that says what a trace is credited with for
+one step; a reward weighs components, and a component that no reward weighs is a pure measure.
+
+Shapes: S states, A actions, K components.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cliffgym.checks import listing, number
+from cliffgym.mdp import TabularMDP
+
+
+@dataclass(frozen=True, eq=False)
+class RewardComponents:
+    """K named reward tables over the same states and actions.
+
+    Attributes:
+        names: K distinct names.
+        table: (K, S, A) what each component credits for taking an action in a state.
+
+    Raises:
+        ValueError: Names are not distinct, shapes disagree, or an entry is NaN or infinite.
+
+    >>> parts = RewardComponents(("correct", "length"), [[[1.0, 0.0]], [[0.0, 1.0]]])
+    >>> parts.combine({"correct": 1.0, "length": -0.25})
+    array([[ 1.  , -0.25]])
+    """
+
+    names: tuple[str, ...]
+    table: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        names = tuple(self.names)
+        table = np.array(self.table, dtype=np.float64)
+        if len(set(names)) < len(names) or not all(isinstance(name, str) and name for name in names):
+            raise ValueError(f"component names must be distinct, non-empty strings, got {names}")
+        if table.ndim != 3 or len(table) != len(names):
+            raise ValueError(f"table must have shape (K, S, A) with K = {len(names)} names, got {table.shape}")
+        if not np.isfinite(table).all():
+            k, state, action = np.argwhere(~np.isfinite(table))[0]
+            raise ValueError(
+                f"components must be finite, got {table[k, state, action]} in {names[k]!r} at state {state}, "
+                f"action {action}"
+            )
+        table.setflags(write=False)
+        object.__setattr__(self, "names", names)
+        object.__setattr__(self, "table", table)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, name: str) -> NDArray[np.float64]:
+        """The table (S, A) of one component.
+
+        Raises:
+            ValueError: There is no component of that name; the message lists those there are.
+        """
+        return self.table[self.index(name)]
+
+    def index(self, name: str) -> int:
+        """The place of a component among the names."""
+        if name not in self.names:
+            raise ValueError(f"component must be one of {listing(self.names)}, got {name!r}")
+        return self.names.index(name)
+
+    def weights(self, weighting: Mapping[str, float]) -> NDArray[np.float64]:
+        """A mapping of component names to weights as an array (K,); components it does not name weigh 0.
+
+        Raises:
+            ValueError: A name is unknown, or a weight is NaN or infinite.
+            TypeError: A weight is not a number.
+        """
+        weights = np.zeros(len(self))
+        for name, weight in weighting.items():
+            weights[self.index(name)] = number(f"weight of {name!r}", weight)
+        return weights
+
+    def combine(self, weights: Mapping[str, float] | ArrayLike) -> NDArray[np.float64]:
+        """The reward Σ_k w_k R_k.
+
+        Args:
+            weights: A mapping of names to numbers, an array (K,), or an array (K, S) of weights that depend on the
+                state: the paper's effective reward R_eff(s, a) = Σ_k w_k(s) R_k(s, a).
+
+        Returns:
+            (S, A) reward.
+
+        Raises:
+            ValueError: The shape is neither, a weight is not finite, or a name is unknown.
+
+        Source: arXiv:2507.20150, section 4 (effective reward).
+        """
+        if isinstance(weights, Mapping):
+            weights = self.weights(weights)
+        array = np.asarray(weights, dtype=np.float64)
+        K, S, _ = self.table.shape
+        if array.shape not in ((K,), (K, S)):
+            raise ValueError(f"weights must have shape ({K},) or ({K}, {S}), got {array.shape}")
+        if not np.isfinite(array).all():
+            raise ValueError(f"weights must be finite, got {array[~np.isfinite(array)][0]}")
+        if array.ndim == 1:
+            return np.tensordot(array, self.table, axes=1)
+        return np.einsum("ks,ksa->sa", array, self.table)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.names, self.table)
+
+    def __repr__(self) -> str:
+        return f"RewardComponents({', '.join(self.names)})"
+
+
+def check_reward(mdp: TabularMDP, reward: ArrayLike, name: str = "reward") -> NDArray[np.float64]:
+    """Returns `reward` as a float array (S, A) that suits `mdp`.
+
+    Raises:
+        ValueError: The shape is not (S, A), an entry is NaN or infinite, or a terminal state pays.
+        TypeError: The entries are not numbers.
+    """
+    try:
+        array = np.asarray(reward, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name} must be an array of numbers, got {type(reward).__name__}: {error}") from error
+    shape = (mdp.num_states, mdp.num_actions)
+    if array.shape != shape:
+        raise ValueError(f"{name} must have shape (S, A) = {shape}, got {array.shape}")
+    for rule, wrong in (
+        ("must be finite", ~np.isfinite(array)),
+        ("must be 0 at terminal states", (array != 0) & mdp.terminal[:, None]),
+    ):
+        if wrong.any():
+            state, action = np.argwhere(wrong)[0]
+            raise ValueError(
+                f"{name} {rule}, got {array[state, action]} at {mdp.describe_state(state)}, "
+                f"{mdp.describe_action(action)}"
+            )
+    return array
+
+
+def random_perturbation(mdp: TabularMDP, size: float, seed: int | Sequence[int]) -> NDArray[np.float64]:
+    """A random reward change of sup norm exactly `size`.
+
+    Entries are drawn uniformly and rescaled so that the largest reaches `size`; terminal states stay at 0.
+
+    Args:
+        mdp: Says the shape, and where changes are not allowed.
+        size: Sup norm of the change, in units of reward, >= 0.
+        seed: Seed of NumPy's generator; equal seeds give equal changes.
+
+    Returns:
+        (S, A) change, to be added to a reward.
+
+    Raises:
+        ValueError: `size` is negative or not finite, or every state is terminal.
+    """
+    size = number("size", size, minimum=0)
+    if mdp.terminal.all():
+        raise ValueError("mdp must have a non-terminal state, got none")
+    noise = np.random.default_rng(seed).uniform(-1, 1, size=(mdp.num_states, mdp.num_actions))
+    noise[mdp.terminal] = 0
+    noise /= np.abs(noise).max()
+    return size * noise

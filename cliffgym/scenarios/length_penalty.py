@@ -1,0 +1,206 @@
+"""LengthPenalty and LengthControl: how long to think when thinking is free, costs, or is asked for."""
+
+from collections.abc import Sequence
+
+from cliffgym.builder import End, build_scenario
+from cliffgym.checks import integer, number
+from cliffgym.trace_scenario import Scenario
+
+
+def length_penalty(
+    *,
+    difficulties: Sequence[int] = (1, 2, 3, 4),
+    max_length: int = 8,
+    budget: int = 4,
+    penalty: float = 0.02,
+    gamma: float = 1.0,
+) -> Scenario:
+    """Think for a while, then answer. Training pays the right answer; the true reward prices the thinking.
+
+    ## Description
+    A problem of difficulty d is answered rightly after at least d `think` tokens. Without a price on length, every
+    length from d to `max_length` is optimal. The smallest price makes d the only optimum, and as it grows accuracy
+    falls off one cliff after another: difficulty d is given up at a price of 1/d.
+
+    ## Action space
+    `Discrete(2)`: `think`, `answer`.
+
+    ## Observation space
+    The state, the problem and the tokens emitted so far: `Discrete(S)`, or as `observation` says.
+
+    ## Starting state
+    One of the problems, each equally likely.
+
+    ## Rewards
+    Paid on the last token.
+
+    | name | weighs |
+    |---|---|
+    | `incomplete` | correct |
+    | `true` | correct - penalty · length |
+    | `truncation` | correct_within_budget |
+
+    Components: `correct`, `correct_within_budget` (correct, and at most `budget` thoughts), `length` (number of
+    thoughts), `truncated`, `overlong` (1 if length > budget), `malformed` (never: both tokens are always allowed).
+
+    ## Episode end
+    At `answer`, or at a `think` beyond `max_length`, which is cut off: nothing is correct, the length is `max_length`.
+
+    ## Information
+    `action_mask`, and unless `oracle=False`: `true_reward`, `incomplete_reward`, `components`; `outcome` at the end.
+
+    ## Arguments
+    `difficulties`: one prompt each, at most `max_length`. `max_length`: thoughts that fit. `budget`: thoughts that
+    `truncation` pays for. `penalty`: price of a thought in `true`; may be negative. `gamma`: discount.
+
+    ## Diagnoses
+    Efficient reasoning (section 5 of arXiv:2507.20150; Propositions 2.9 and 3.2). At the defaults the incomplete reward
+    has 22 tied states and optimal policies of mean length 2.5 to 8; prices in (0, 1/4) give length d at accuracy 1;
+    accuracy drops at 1/4, 1/3, 1/2, 1 to 3/4, 1/2, 1/4, 0; a negative price gives length 8.
+
+    ## Version history
+    v0: first version.
+    """
+    return _length_scenario(
+        id="Cliff-LengthPenalty-v0",
+        difficulties=difficulties,
+        targets=None,
+        max_length=max_length,
+        budget=budget,
+        rewards={
+            "incomplete": {"correct": 1.0},
+            "true": {"correct": 1.0, "length": -number("penalty", penalty)},
+            "truncation": {"correct_within_budget": 1.0},
+        },
+        gamma=gamma,
+    )
+
+
+def length_control(
+    *,
+    difficulties: Sequence[int] = (1, 2, 3, 4),
+    targets: Sequence[int] = (2, 4, 8),
+    max_length: int = 8,
+    budget: int = 4,
+    deviation_penalty: float = 3e-4,
+    gamma: float = 1.0,
+) -> Scenario:
+    """Think for as long as the prompt asks, then answer. A tiny price on deviation decides among many right lengths.
+
+    ## Description
+    LengthPenalty with a target length in the prompt, one prompt for each pair of difficulty and target. The right
+    answer needs d thoughts; the true reward also takes a little for each thought more or fewer than the target.
+
+    ## Action space
+    `Discrete(2)`: `think`, `answer`.
+
+    ## Observation space
+    The state, the problem, its target and the tokens emitted so far: `Discrete(S)`, or as `observation` says.
+
+    ## Starting state
+    One of the prompts, each equally likely.
+
+    ## Rewards
+    Paid on the last token.
+
+    | name | weighs |
+    |---|---|
+    | `incomplete` | correct |
+    | `true`, `lcpo` | correct - deviation_penalty · deviation |
+    | `truncation` | correct_within_budget |
+
+    Components: those of LengthPenalty, and `deviation` (distance of length from target, in thoughts).
+
+    ## Episode end
+    At `answer`, or at a `think` beyond `max_length`, which is cut off: nothing is correct, the length is `max_length`.
+
+    ## Information
+    `action_mask`, and unless `oracle=False`: `true_reward`, `incomplete_reward`, `components`; `outcome` at the end.
+
+    ## Arguments
+    `targets`: target lengths, at most `max_length`. `deviation_penalty`: price of a thought off target. The others as
+    in LengthPenalty.
+
+    ## Diagnoses
+    Controllable reasoning (section 5 of arXiv:2507.20150): length-controlled policy optimisation pays a coefficient as
+    small as 3e-4. The optimal length is the target where that is at least d, and d where it is less (as long as
+    deviation_penalty · (d - target) < 1): a tie-breaker steers everything as long as there is nothing else to gain.
+
+    ## Version history
+    v0: first version.
+    """
+    lcpo = {"correct": 1.0, "deviation": -number("deviation_penalty", deviation_penalty)}
+    return _length_scenario(
+        id="Cliff-LengthControl-v0",
+        difficulties=difficulties,
+        targets=targets,
+        max_length=max_length,
+        budget=budget,
+        rewards={
+            "incomplete": {"correct": 1.0},
+            "true": lcpo,
+            "lcpo": lcpo,
+            "truncation": {"correct_within_budget": 1.0},
+        },
+        gamma=gamma,
+    )
+
+
+def _length_scenario(
+    *,
+    id: str,
+    difficulties: Sequence[int],
+    targets: Sequence[int] | None,
+    max_length: int,
+    budget: int,
+    rewards: dict[str, dict[str, float]],
+    gamma: float,
+) -> Scenario:
+    """The grammar that both scenarios share; without targets there is no `deviation`."""
+    max_length = integer("max_length", max_length, 1)
+    budget = integer("budget", budget, 0)
+    difficulties = _lengths("difficulties", difficulties, max_length)
+    pairs = [
+        (d, t)
+        for d in difficulties
+        for t in (_lengths("targets", targets, max_length) if targets is not None else (None,))
+    ]
+
+    def rule(prompt: int, tokens: tuple[str, ...]) -> End | None:
+        difficulty, target = pairs[prompt]
+        length = min(tokens.count("think"), max_length)
+        truncated = len(tokens) > max_length and tokens[-1] == "think"
+        if tokens[-1] == "think" and not truncated:
+            return None
+        correct = length >= difficulty and not truncated
+        credit = {
+            "correct": float(correct),
+            "correct_within_budget": float(correct and length <= budget),
+            "length": float(length),
+            "truncated": float(truncated),
+            "overlong": float(length > budget),
+        }
+        if target is not None:
+            credit["deviation"] = float(abs(length - target))
+        verdict = "truncated" if truncated else "right answer" if correct else "wrong answer"
+        return End(f"{verdict} after {length} thoughts", credit)
+
+    return build_scenario(
+        id=id,
+        prompts=[
+            f"Problem of difficulty {d}: think, then answer." + (f" Use {t} thoughts." if t is not None else "")
+            for d, t in pairs
+        ],
+        tokens=["think", "answer"],
+        rule=rule,
+        components=["correct", "correct_within_budget", "length", "truncated", "overlong"]
+        + (["deviation"] if targets is not None else []),
+        rewards=rewards,
+        gamma=gamma,
+    )
+
+
+def _lengths(name: str, values: Sequence[int], maximum: int) -> tuple[int, ...]:
+    if isinstance(values, str) or not isinstance(values, Sequence) or not values:
+        raise ValueError(f"{name} must be a non-empty sequence of integers, got {values!r}")
+    return tuple(integer(f"{name}[{i}]", value, 0, maximum) for i, value in enumerate(values))

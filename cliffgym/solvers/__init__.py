@@ -1,0 +1,21 @@
+"""Exact solvers for finite MDPs: `(mdp, reward table)` in, frozen results out. They know no scenario and no env."""
+
+from cliffgym.solvers.evaluation import Evaluation, evaluate, expected_components, occupancy
+from cliffgym.solvers.optimal import TIE_TOLERANCE, Optimum, optimal
+from cliffgym.solvers.policies import check_policy, total_variation, uniform_policy
+from cliffgym.solvers.soft import SoftOptimum, soft
+
+__all__ = [
+    "TIE_TOLERANCE",
+    "Evaluation",
+    "Optimum",
+    "SoftOptimum",
+    "check_policy",
+    "evaluate",
+    "expected_components",
+    "occupancy",
+    "optimal",
+    "soft",
+    "total_variation",
+    "uniform_policy",
+]

@@ -1,0 +1,94 @@
+"""What a given policy is worth.
+
+Shapes: S states, A actions, K components.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cliffgym.mdp import TabularMDP
+from cliffgym.rewards import RewardComponents, check_reward
+from cliffgym.solvers.linear import backup, policy_values, state_visits
+from cliffgym.solvers.policies import check_policy
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """The exact values of a policy.
+
+    Attributes:
+        state_values: (S,) expected discounted reward from each state, in units of reward.
+        q_values: (S, A) the same after taking an action and then following the policy; illegal actions included.
+        expected_return: `state_values` averaged over the initial states.
+    """
+
+    state_values: NDArray[np.float64]
+    q_values: NDArray[np.float64]
+    expected_return: float
+
+
+def evaluate(mdp: TabularMDP, reward: ArrayLike, policy: ArrayLike) -> Evaluation:
+    """Evaluates a policy exactly.
+
+    Args:
+        mdp: The dynamics.
+        reward: (S, A), 0 at terminal states.
+        policy: (S, A) probabilities; mass on illegal actions is evaluated as their rows say.
+
+    Raises:
+        ValueError: A table has the wrong shape, a reward is not finite or paid at a terminal state, or a row of the
+            policy does not sum to 1.
+
+    >>> import cliffgym
+    >>> slacker = cliffgym.scenario("Cliff-Slacker-v0")
+    >>> evaluate(slacker.mdp, slacker.reward("true"), cliffgym.uniform_policy(slacker.mdp)).expected_return
+    0.5
+    """
+    reward, policy = check_reward(mdp, reward), check_policy(mdp, policy)
+    values = policy_values(mdp, policy, (policy * reward).sum(axis=1))
+    return Evaluation(values, backup(mdp, reward, values), float(mdp.initial @ values))
+
+
+def occupancy(mdp: TabularMDP, policy: ArrayLike) -> NDArray[np.float64]:
+    """Occupancy measure of a policy: discounted expected visits Σ_t gamma^t P(s_t = s, a_t = a).
+
+    Terminal rows are 0. It sums to the expected discounted number of steps of a trace, and its product with any
+    reward table sums to the policy's expected return.
+
+    Args:
+        mdp: The dynamics.
+        policy: (S, A) probabilities.
+
+    Returns:
+        (S, A) visits, in steps.
+
+    Raises:
+        ValueError: The policy has the wrong shape or a row does not sum to 1.
+    """
+    policy = check_policy(mdp, policy)
+    return state_visits(mdp, policy)[:, None] * policy
+
+
+def expected_components(mdp: TabularMDP, components: RewardComponents, policy: ArrayLike) -> dict[str, float]:
+    """The exact expected discounted sum of every component under a policy.
+
+    Args:
+        mdp: The dynamics.
+        components: (K, S, A) named tables.
+        policy: (S, A) probabilities.
+
+    Returns:
+        K numbers by component name, each in the component's own unit.
+
+    Raises:
+        ValueError: Shapes disagree or a row of the policy does not sum to 1.
+    """
+    visits = occupancy(mdp, policy)
+    if components.table.shape[1:] != visits.shape:
+        raise ValueError(
+            f"components must have shape (K, S, A) with (S, A) = {visits.shape}, got {components.table.shape}"
+        )
+    totals = np.tensordot(components.table, visits, axes=2)
+    return {name: float(total) for name, total in zip(components.names, totals, strict=True)}
