@@ -1,15 +1,15 @@
 """Files that are either the old one or the new one, whole, whatever interrupts the writing."""
 
 import contextlib
+import io
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 
 @contextlib.contextmanager
-def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[io.BufferedWriter]:
     """Opens a temporary neighbour of `path` for writing and renames it to `path` when the block succeeds.
 
     Args:

@@ -1,1 +1,30 @@
-"""Stable-Baselines3 agents for CliffGym, and the exact evaluation of what they learned."""
+"""Stable-Baselines3 agents for CliffGym, and the exact evaluation of what they learned.
+
+>>> from cliffgym_agents import train
+>>> result = train("Cliff-TieBreaker-v0", reward="true", ent_coef=0.1, total_timesteps=1024)
+>>> sorted(result.measures)[:4]
+['correct', 'entropy', 'incomplete_return', 'malformed']
+"""
+
+try:
+    import stable_baselines3 as _sb3  # noqa: F401
+except ImportError as error:
+    raise ImportError(
+        "cliffgym_agents needs Stable-Baselines3, which is not installed: pip install 'cliffgym[agents]'"
+    ) from error
+
+from cliffgym_agents.callbacks import ExactEvaluation
+from cliffgym_agents.defaults import ALGORITHMS, default_hyperparameters
+from cliffgym_agents.measures import exact_measures
+from cliffgym_agents.readout import policy_table
+from cliffgym_agents.training import TrainingResult, train
+
+__all__ = [
+    "ALGORITHMS",
+    "ExactEvaluation",
+    "TrainingResult",
+    "default_hyperparameters",
+    "exact_measures",
+    "policy_table",
+    "train",
+]

@@ -106,7 +106,7 @@ class CliffEnv(gym.Env[Any, int]):
 
     @property
     def reward(self) -> NDArray[np.float64]:
-        """(S, A) the table that `step` pays at present."""
+        """(S, A) the table that `step` pays at present; read-only, `set_reward` swaps it."""
         return self._reward_table
 
     def set_reward(self, reward: str | Mapping[str, float] | ArrayLike) -> None:
@@ -118,7 +118,9 @@ class CliffEnv(gym.Env[Any, int]):
         Raises:
             ValueError: As `Scenario.reward`.
         """
-        self._reward_table = self.scenario.reward(reward)
+        table = self.scenario.reward(reward).copy()  # a caller's own array would be shared
+        table.setflags(write=False)
+        self._reward_table = table
         self.reward_name = reward if isinstance(reward, str) else "custom"
         self._reward = self._reward_table.tolist()
 

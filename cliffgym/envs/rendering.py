@@ -1,6 +1,7 @@
 """A trace as people read it: a transcript, and a picture of it.
 
-Both tell the prompt, the tokens one by one, and at the end the outcome with what it was paid and what it was worth.
+Both tell the prompt, the tokens one by one, and at the end the outcome with what it was paid and what it was worth;
+without oracle, only what it was paid.
 """
 
 from dataclasses import dataclass, field
@@ -49,14 +50,15 @@ class Trace:
 
 
 def transcript_lines(scenario: Scenario, trace: Trace, reward_name: str, oracle: bool) -> list[str]:
-    """The prompt, a line for each token, and if the trace has ended its outcome and its pay."""
+    """The prompt, a line for each token, and if the trace has ended its outcome (unless hidden) and its pay."""
     prompt = scenario.state_prompts[trace.start]
     lines = [f"> {scenario.prompts[prompt]}"]
     for step in trace.steps:
         allowed = scenario.mdp.action_mask[step.state, step.action]
         lines.append(f"  {scenario.token_text(step.action)}" + ("" if allowed else "  (not allowed here)"))
     if scenario.mdp.terminal[trace.state]:
-        lines.append(f"= {scenario.outcomes[trace.state]}")
+        if oracle:
+            lines.append(f"= {scenario.outcomes[trace.state]}")
         lines.append("  " + ", ".join(f"{name} {value:g}" for name, value in _pay(trace, reward_name, oracle)))
     return lines
 
@@ -127,11 +129,12 @@ def _draw_tokens(draw: "ImageDraw.ImageDraw", scenario: Scenario, trace: Trace, 
 def _draw_outcome(
     draw: "ImageDraw.ImageDraw", scenario: Scenario, trace: Trace, reward_name: str, oracle: bool, top: int
 ) -> None:
-    """How the trace ended, and a bar of labelled numbers."""
+    """How the trace ended (unless hidden), and a bar of labelled numbers."""
     malformed = scenario.state_prompts[trace.state] < 0
+    outcome = scenario.outcomes[trace.state] if oracle else ""
     draw.line((20, top, FRAME_SIZE[0] - 20, top), fill=_LINE, width=2)
     colour = _WRONG if malformed else _INK
-    for line in _wrapped(draw, scenario.outcomes[trace.state], 18, FRAME_SIZE[0] - 40)[:1]:
+    for line in _wrapped(draw, outcome, 18, FRAME_SIZE[0] - 40)[:1]:
         draw.text((20, top + 14), line, fill=colour, font=_font(18))
     pay = _pay(trace, reward_name, oracle)
     for column, (label, value) in enumerate(pay):

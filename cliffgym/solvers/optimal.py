@@ -21,6 +21,7 @@ from cliffgym.solvers.linear import backup, backup_states, policy_values
 from cliffgym.solvers.policies import uniform_over
 
 TIE_TOLERANCE = 1e-9
+_MAX_STALLS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,17 +101,24 @@ def _backward_induction(mdp: TabularMDP, reward: NDArray[np.float64]) -> NDArray
 def _policy_iteration(mdp: TabularMDP, reward: NDArray[np.float64]) -> NDArray[np.float64]:
     """(S,) optimal values of a cyclic MDP by Howard's policy iteration.
 
-    An action is only left for one that is better by more than rounding, so that ties cannot make it cycle.
+    An action is only left for one that is better by more than rounding, so that ties cannot make it cycle. With gamma
+    close to 1 rounding can exceed that margin; then values, which must rise from step to step, do not, and after a few
+    such steps the search ends.
     """
     rows = np.arange(mdp.num_states)
     actions = np.where(mdp.action_mask, reward, -np.inf).argmax(axis=1)
+    scale = np.abs(reward[mdp.action_mask]).max()  # whatever illegal actions pay
+    highest, stalls = -np.inf, 0
     while True:
         policy = np.zeros(reward.shape)
         policy[rows, actions] = 1.0
         values = policy_values(mdp, policy, reward[rows, actions])
         q_values = np.where(mdp.action_mask, backup(mdp, reward, values), -np.inf)
-        rounding = 64 * np.finfo(float).eps * max(np.abs(values).max(), np.abs(reward).max())
+        rounding = 64 * np.finfo(float).eps * max(np.abs(values).max(), scale)
         better = q_values.max(axis=1) > q_values[rows, actions] + rounding
-        if not better.any():
+        total = values.sum()
+        stalls += total <= highest
+        highest = max(highest, total)
+        if not better.any() or stalls > _MAX_STALLS:
             return values
         actions = np.where(better, q_values.argmax(axis=1), actions)

@@ -123,21 +123,21 @@ def _soft_policy_iteration(
     """(S,) soft values of a cyclic MDP: Newton's method on the soft Bellman equation.
 
     Each step evaluates the current soft policy exactly, regulariser included, so values rise to the fixed point and
-    close to it the error is squared from step to step. It stops when rounding is all that still moves them.
+    close to it the error is squared from step to step. It stops when the equation holds up to rounding, or nearly so
+    and no better than a step before.
     """
-    values, change = np.zeros(mdp.num_states), np.inf
+    values, residual = np.zeros(mdp.num_states), np.inf
+    scale = np.abs(reward[mdp.action_mask]).max()  # whatever illegal actions pay
     for _ in range(_MAX_ITERATIONS):
-        q_values = backup(mdp, reward, values)
-        policy = _soft_maximum(q_values, log_weights, temperature)[1]
+        maxima, policy = _soft_maximum(backup(mdp, reward, values), log_weights, temperature)
+        magnitude = max(np.abs(values).max(), scale, temperature)
+        previous, residual = residual, float(np.abs(maxima - values)[~mdp.terminal].max())
+        if residual <= 16 * np.finfo(float).eps * magnitude or previous <= residual <= 1e-10 * magnitude:
+            return values
         surprise = np.zeros(policy.shape)
         taken = policy > 0
         surprise[taken] = np.log(policy[taken]) - log_weights[taken]
-        improved = policy_values(mdp, policy, (policy * (reward - temperature * surprise)).sum(axis=1))
-        previous, change = change, float(np.abs(improved - values).max())
-        values = improved
-        if (
-            change <= 4 * np.finfo(float).eps * np.abs(values).max()
-            or previous <= change <= 1e-11 * np.abs(values).max()
-        ):
-            return values
-    raise ArithmeticError(f"soft values must settle within {_MAX_ITERATIONS:,} iterations, last change {change:.3g}")
+        values = policy_values(mdp, policy, (policy * (reward - temperature * surprise)).sum(axis=1))
+    raise ArithmeticError(
+        f"soft values must settle within {_MAX_ITERATIONS:,} iterations, last residual {residual:.3g}"
+    )

@@ -1,0 +1,58 @@
+"""Exact measures while a model learns."""
+
+import os
+
+from stable_baselines3.common.callbacks import BaseCallback
+
+from cliffgym import CliffEnv
+from cliffgym.checks import integer
+from cliffgym.tables import write_csv
+from cliffgym_agents.measures import exact_measures
+from cliffgym_agents.readout import policy_table
+
+
+class ExactEvaluation(BaseCallback):
+    """Reads the policy out of the model every so often and evaluates it exactly.
+
+    Each row goes to SB3's logger under `exact/` (so to TensorBoard, if the model logs there) and to `history`; with a
+    path, also to a CSV file, which is whole at any moment. Nothing is sampled, so it changes nothing in the training.
+
+    Args:
+        env: An unwrapped environment with the scenario, observation and reward of the training.
+        every: Time steps between evaluations.
+        temperature: Coefficient of entropy whose exact solution `total_variation` refers to.
+        path: A CSV file to write, or None.
+
+    Attributes:
+        history: Rows of `timesteps` and the names of `exact_measures`.
+    """
+
+    def __init__(
+        self, env: CliffEnv, every: int, temperature: float = 0.0, path: str | os.PathLike[str] | None = None
+    ) -> None:
+        super().__init__()
+        self.env, self.every, self.temperature, self.path = env, integer("every", every, 1), temperature, path
+        self.history: list[dict[str, float]] = []
+        self._next = 0
+
+    def _on_training_start(self) -> None:
+        self._record()
+
+    def _on_step(self) -> bool:
+        if self.num_timesteps >= self._next:
+            self._record()
+        return True
+
+    def _on_training_end(self) -> None:
+        if self.history[-1]["timesteps"] != self.num_timesteps:
+            self._record()
+
+    def _record(self) -> None:
+        self._next = (self.num_timesteps // self.every + 1) * self.every
+        table = policy_table(self.model, self.env)
+        measures = exact_measures(self.env.scenario, table, self.env.reward, self.temperature)
+        self.history.append({"timesteps": self.num_timesteps, **measures})
+        for name, value in measures.items():
+            self.logger.record(f"exact/{name}", value)
+        if self.path is not None:
+            write_csv(self.path, self.history)

@@ -1,0 +1,71 @@
+"""What a policy table is worth, exactly: no episode is sampled.
+
+Shapes: S states, A actions.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cliffgym import Scenario, expected_components, occupancy, optimal, soft, total_variation
+
+
+def exact_measures(
+    scenario: Scenario,
+    policy: NDArray[np.float64],
+    reward: str | Mapping[str, float] | ArrayLike = "incomplete",
+    temperature: float = 0.0,
+) -> dict[str, float]:
+    """Evaluates a policy exactly.
+
+    Args:
+        scenario: The scenario.
+        policy: (S, A) probabilities.
+        reward: The reward that training paid: a name, weights of components, or a table (S, A).
+        temperature: Coefficient of entropy. The exact solution at that temperature is what `total_variation` measures
+            the distance from. An agent's `ent_coef` is this temperature for decisions that end a trace, and only
+            nearly so before them: PPO and A2C value the entropy of the present decision, the exact solution that of
+            future ones too.
+
+    Returns:
+        Numbers by name:
+
+        - `paid_return`, `incomplete_return`, `true_return`: expected discounted reward.
+        - each component by its own name: its expected discounted sum.
+        - `entropy`: expected entropy of a decision, in nats, over the decisions that the policy itself meets.
+        - `total_variation`: distance, in [0, 1], to the exact soft optimum; at temperature 0 to the nearest optimal
+          policy. An average over the decisions that the exact solution meets.
+    """
+    mdp = scenario.mdp
+    visits = occupancy(mdp, policy)
+    paid = scenario.reward(reward)
+    measures = {
+        "paid_return": float((visits * paid).sum()),
+        "incomplete_return": float((visits * scenario.reward("incomplete")).sum()),
+        "true_return": float((visits * scenario.reward("true")).sum()),
+    }
+    measures |= expected_components(mdp, scenario.components, policy)
+    measures["entropy"] = _average(_entropy(policy), visits)
+    if temperature > 0:
+        exact = soft(mdp, paid, temperature).policy
+        distance = total_variation(policy, exact)
+    else:
+        optimum = optimal(mdp, paid)
+        exact = optimum.policy
+        # Shifting the mass that lies on suboptimal actions to optimal ones is the shortest way to an optimal policy.
+        distance = np.where(optimum.optimal_actions, 0.0, policy).sum(axis=1)
+    measures["total_variation"] = _average(distance, occupancy(mdp, exact))
+    return measures
+
+
+def _average(values: NDArray[np.float64], visits: NDArray[np.float64]) -> float:
+    """The mean of values (S,) over the decisions counted by an occupancy measure (S, A)."""
+    weights = visits.sum(axis=1)
+    return float(values @ weights / weights.sum())
+
+
+def _entropy(policy: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(S,) entropy of each row, in nats."""
+    logs = np.log(policy, where=policy > 0, out=np.zeros_like(policy))
+    return -(policy * logs).sum(axis=1)

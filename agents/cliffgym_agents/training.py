@@ -1,0 +1,184 @@
+"""Trains Stable-Baselines3 agents on a scenario and says exactly what they learned.
+
+Shapes: S states, A actions.
+"""
+
+import inspect
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+from stable_baselines3 import A2C, DQN, PPO
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.vec_env import VecEnv
+
+from cliffgym import CliffEnv, Scenario
+from cliffgym.checks import choice, integer, listing
+from cliffgym.files import atomic_write
+from cliffgym.tables import write_csv
+from cliffgym_agents.callbacks import ExactEvaluation
+from cliffgym_agents.defaults import ALGORITHMS, default_hyperparameters
+from cliffgym_agents.measures import exact_measures
+from cliffgym_agents.readout import policy_table
+from cliffgym_agents.schedules import EntropySchedule, Schedule, parse_schedule
+
+_CLASSES: dict[str, type[BaseAlgorithm]] = {"ppo": PPO, "a2c": A2C, "dqn": DQN}
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingResult:
+    """A trained agent and what it is exactly worth.
+
+    Attributes:
+        model: The SB3 model.
+        scenario: What it was trained on.
+        policy_table: (S, A) probabilities, read out of the network over all states.
+        measures: Exact numbers by name; see `exact_measures`.
+        history: The same during training, one row for each evaluation, with `timesteps`; empty unless asked for.
+        settings: What was trained: environment, algorithm, reward, ent_coef, seed, hyperparameters.
+        wall_time: Seconds of training.
+    """
+
+    model: BaseAlgorithm
+    scenario: Scenario
+    policy_table: NDArray[np.float64]
+    measures: dict[str, float]
+    history: list[dict[str, float]]
+    settings: dict[str, Any]
+    wall_time: float
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Writes `model.zip`, `policy.npz`, `measures.json` and, if there is one, `history.csv`.
+
+        `model.zip` is SB3's own form, read by `PPO.load` and its like. Loading it runs code that the file contains:
+        load only models you trust. The other three are plain data.
+        """
+        folder = Path(folder)
+        with atomic_write(folder / "model.zip") as file:
+            self.model.save(file)
+        with atomic_write(folder / "policy.npz") as file:
+            np.savez_compressed(file, policy=self.policy_table)
+        record = {"settings": self.settings, "measures": self.measures, "wall_time": self.wall_time}
+        with atomic_write(folder / "measures.json") as file:
+            file.write(json.dumps(record, indent=2, default=str).encode())
+        if self.history:
+            write_csv(folder / "history.csv", self.history)
+
+
+def train(
+    env_id: str | Scenario,
+    algorithm: str = "ppo",
+    *,
+    reward: str | Mapping[str, float] = "incomplete",
+    ent_coef: float | str | Schedule | None = None,
+    total_timesteps: int | None = None,
+    seed: int = 0,
+    env_kwargs: Mapping[str, Any] | None = None,
+    hyperparameters: Mapping[str, Any] | None = None,
+    evaluate_every: int | None = None,
+    log_folder: str | os.PathLike[str] | None = None,
+    progress: bool = False,
+    callbacks: list[BaseCallback] | None = None,
+) -> TrainingResult:
+    """Trains an SB3 agent, reads its policy out and evaluates it exactly.
+
+    The environment hides its oracle (`oracle=False`): nothing but the paid reward reaches the agent. gamma is the
+    scenario's. Unlike SB3, PPO does not standardise advantages unless told to: that would rescale the reward, and a
+    bonus of any size would act like a large one.
+
+    Args:
+        env_id: A registered id, one of yours among them if it makes a `CliffEnv`; or a Scenario.
+        algorithm: `"ppo"`, `"a2c"` or `"dqn"`.
+        reward: What training pays: a reward's name, or weights of components.
+        ent_coef: Coefficient of the entropy bonus, in units of reward per nat: a number, `"lin_0.1"` (from 0.1 down to
+            0), or a function of the share of training that remains. Not for DQN, which has none.
+        total_timesteps: Tokens to train on, over all parallel environments; default the YAML file's `n_timesteps`.
+        seed: Seeds the network, the environments and the draws of actions.
+        env_kwargs: Keyword arguments of the environment: sizes of the scenario, `observation`, ...
+        hyperparameters: Arguments of SB3's class that replace those of `default_hyperparameters`; also `n_envs`.
+        evaluate_every: Time steps between exact evaluations during training; None for none.
+        log_folder: Where TensorBoard's files go, and `history.csv` if there are evaluations.
+        progress: Whether to show SB3's progress bar.
+        callbacks: Further SB3 callbacks.
+
+    Raises:
+        ValueError: An unknown algorithm, reward or environment argument, a bad number, or `ent_coef` for DQN.
+        TypeError: An unknown hyperparameter, or an environment of another library.
+
+    >>> result = train("Cliff-TieBreaker-v0", reward="true", total_timesteps=1024, seed=1)
+    >>> result.policy_table.shape
+    (65, 7)
+    """
+    name = env_id.id if isinstance(env_id, Scenario) else str(env_id).removeprefix("cliffgym:")
+    settings = default_hyperparameters(choice("algorithm", algorithm, ALGORITHMS), name) | dict(hyperparameters or {})
+    if "gamma" in settings:
+        raise ValueError(f"gamma belongs to the scenario, got {settings['gamma']} as a hyperparameter: use env_kwargs")
+    default_steps = settings.pop("n_timesteps")
+    steps = integer("total_timesteps", default_steps if total_timesteps is None else total_timesteps, 1)
+    seed = integer("seed", seed, 0, 2**32 - 1)
+    entropy = _entropy_coefficient(algorithm, ent_coef, settings)
+    record = {"env_id": name, "env_kwargs": dict(env_kwargs or {}), "algorithm": algorithm, "reward": reward}
+    record |= {"total_timesteps": steps, "seed": seed, "hyperparameters": dict(settings)}
+
+    arguments: dict[str, Any] = {"oracle": False, "reward": reward, **(env_kwargs or {})}
+
+    def make_env() -> gym.Env[Any, Any]:
+        return CliffEnv(env_id, **arguments) if isinstance(env_id, Scenario) else gym.make(env_id, **arguments)
+
+    inner = make_env().unwrapped  # read out and evaluated, never stepped
+    if not isinstance(inner, CliffEnv):
+        raise TypeError(f"env_id must make a CliffEnv, got {type(inner).__name__} from {env_id!r}")
+    n_envs = integer("n_envs", settings.pop("n_envs"), 1)
+    vec_env = make_vec_env(make_env, n_envs=n_envs, seed=seed)
+    log = None if log_folder is None else os.fspath(log_folder)
+    model = _make_model(algorithm, vec_env, settings | {"gamma": inner.mdp.gamma, "seed": seed, "tensorboard_log": log})
+
+    final = float(entropy(0.0)) if callable(entropy) else entropy
+    callbacks = list(callbacks or [])
+    if callable(entropy):
+        callbacks.append(EntropySchedule(entropy))
+    evaluation = None
+    if evaluate_every is not None:
+        evaluation = ExactEvaluation(inner, evaluate_every, final, log and Path(log) / "history.csv")
+        callbacks.append(evaluation)
+    started = time.perf_counter()
+    model.learn(steps, callback=callbacks, progress_bar=progress)
+    wall_time = time.perf_counter() - started
+    vec_env.close()
+    table = policy_table(model, inner)
+    measures = exact_measures(inner.scenario, table, inner.reward, final)
+    history = evaluation.history if evaluation else []
+    return TrainingResult(model, inner.scenario, table, measures, history, record, wall_time)
+
+
+def _entropy_coefficient(
+    algorithm: str, ent_coef: float | str | Schedule | None, settings: dict[str, Any]
+) -> float | Schedule:
+    """The coefficient to train with, 0 for DQN. Puts its first value where SB3's class looks for it."""
+    if algorithm == "dqn":
+        if ent_coef is not None or "ent_coef" in settings:
+            raise ValueError(f"ent_coef must be left out for dqn, which has no entropy bonus, got {ent_coef!r}")
+        return 0.0
+    entropy = parse_schedule("ent_coef", settings["ent_coef"] if ent_coef is None else ent_coef)
+    settings["ent_coef"] = float(entropy(1.0)) if callable(entropy) else entropy
+    return entropy
+
+
+def _make_model(algorithm: str, vec_env: VecEnv, settings: dict[str, Any]) -> BaseAlgorithm:
+    """An SB3 model; refuses arguments that its class does not have."""
+    kind = _CLASSES[algorithm]
+    known = [name for name in inspect.signature(kind).parameters if name != "env"]
+    for name in settings:
+        if name not in known:
+            raise TypeError(f"hyperparameter of {algorithm} must be one of {listing(known)}, got {name!r}")
+    arguments: dict[str, Any] = {"device": "cpu"} | settings
+    return kind(env=vec_env, **arguments)

@@ -1,0 +1,84 @@
+"""What a reward leaves to chance, and what it gets wrong.
+
+Several policies may be optimal for the reward that training pays. For the reward that was meant they need not be worth
+the same: the interval of what they are worth is exact, since "optimal for the one" is a set of actions in each state,
+and the best and worst for the other are solutions of the MDP restricted to those actions.
+
+Shapes: S states, A actions.
+
+Source: arXiv:2507.20150, Proposition 3.1, which the interval makes quantitative.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cliffgym.mdp import TabularMDP
+from cliffgym.rewards import check_reward
+from cliffgym.solvers import TIE_TOLERANCE, evaluate, optimal
+
+
+@dataclass(frozen=True, eq=False)
+class RegretInterval:
+    """True returns over all policies that are optimal for the training reward.
+
+    Attributes:
+        worst: The lowest true return of such a policy.
+        best: The highest.
+        uniform: The true return of drawing uniformly among optimal actions.
+        optimum: The highest true return of any policy, J*_true.
+        worst_policy: (S, A) a policy that attains `worst`.
+        best_policy: (S, A) a policy that attains `best`.
+    """
+
+    worst: float
+    best: float
+    uniform: float
+    optimum: float
+    worst_policy: NDArray[np.float64]
+    best_policy: NDArray[np.float64]
+
+    @property
+    def left_to_chance(self) -> float:
+        """`best` - `worst`: what ties leave open."""
+        return self.best - self.worst
+
+    @property
+    def misspecified(self) -> float:
+        """`optimum` - `best`: what no way of breaking ties can mend."""
+        return self.optimum - self.best
+
+
+def regret_interval(
+    mdp: TabularMDP, train: ArrayLike, true: ArrayLike, tie_tolerance: float = TIE_TOLERANCE
+) -> RegretInterval:
+    """The exact interval of true returns over all policies optimal for `train`.
+
+    Args:
+        mdp: The dynamics.
+        train: (S, A) the reward that training pays.
+        true: (S, A) the reward that was meant.
+        tie_tolerance: As in `optimal`.
+
+    Raises:
+        ValueError: As `optimal`.
+
+    >>> import cliffgym
+    >>> slacker = cliffgym.scenario("Cliff-Slacker-v0")
+    >>> interval = regret_interval(slacker.mdp, slacker.reward("incomplete"), slacker.reward("true"))
+    >>> interval.worst, interval.best, interval.uniform, interval.optimum
+    (1.0, 2.0, 1.5, 2.0)
+    """
+    true = check_reward(mdp, true, "true")
+    trained = optimal(mdp, check_reward(mdp, train, "train"), tie_tolerance)
+    restricted = replace(mdp, action_mask=trained.optimal_actions)
+    best, worst = optimal(restricted, true, tie_tolerance), optimal(restricted, -true, tie_tolerance)
+    return RegretInterval(
+        worst=-worst.expected_return,
+        best=best.expected_return,
+        uniform=evaluate(mdp, true, trained.policy).expected_return,
+        optimum=optimal(mdp, true, tie_tolerance).expected_return,
+        worst_policy=worst.policy,
+        best_policy=best.policy,
+    )
