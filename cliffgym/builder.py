@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from cliffgym.checks import listing
+from cliffgym.checks import array, listing, number
 from cliffgym.mdp import TabularMDP
 from cliffgym.rewards import RewardComponents
 from cliffgym.trace_scenario import Scenario
@@ -78,8 +78,12 @@ def build_scenario(
     S, A = len(tree.prefixes), len(tokens)
     mask = np.ones((S, A), dtype=bool)
     mask[tuple(np.array(tree.illegal, dtype=np.intp).reshape(-1, 2).T)] = False
-    initial = np.zeros(S)
-    initial[: len(prompts)] = 1 / len(prompts) if prompt_probabilities is None else prompt_probabilities
+    if prompt_probabilities is None:
+        prompt_probabilities = [1 / len(prompts)] * len(prompts)
+    chances = array("prompt_probabilities", prompt_probabilities)
+    if chances.shape != (len(prompts),):
+        raise ValueError(f"prompt_probabilities must have shape ({len(prompts)},), got {chances.shape}")
+    initial = np.concatenate([chances, np.zeros(S - len(prompts))])
     mdp = TabularMDP(
         successors=np.array(tree.successors, dtype=np.intp)[:, :, None],
         probabilities=np.ones((S, A, 1)),
@@ -135,6 +139,10 @@ def _grow(id: str, num_prompts: int, tokens: Sequence[str], rule: Rule) -> _Tree
         row = []
         for action, token in enumerate(tokens):
             result = rule(prompt, (*prefix, token))
+            if not isinstance(result, End) and result not in (None, MALFORMED):
+                raise TypeError(
+                    f"rule of {id} must return an End, None or MALFORMED, got {result!r} after {(*prefix, token)}"
+                )
             if result == MALFORMED:
                 tree.illegal.append((state, action))
                 row.append(-1)
@@ -165,7 +173,7 @@ def _components(id: str, names: tuple[str, ...], tree: _Tree, shape: tuple[int, 
         for name, value in credit.items():
             if name not in names:
                 raise ValueError(f"component must be one of {listing(names)}, got {name!r} from the rule of {id}")
-            table[names.index(name), state, action] = value
+            table[names.index(name), state, action] = number(f"component {name!r} of {id}", value)
     for state, action in tree.illegal:
         table[-1, state, action] = 1.0
     return RewardComponents(names, table)

@@ -9,6 +9,9 @@ from collections.abc import Collection, Iterable
 from numbers import Integral, Real
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
 
 def integer(name: str, value: object, minimum: int, maximum: int | None = None) -> int:
     """Returns `value` as an int within [minimum, maximum].
@@ -35,13 +38,28 @@ def number(name: str, value: object, minimum: float = -math.inf, maximum: float 
     """
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, got {value!r} of type {type(value).__name__}")
-    value = float(value)
+    try:
+        value = float(value)
+    except OverflowError:
+        raise ValueError(f"{name} must be finite, got a number beyond the largest float") from None
     if not math.isfinite(value):
         raise ValueError(f"{name} must be finite, got {value}")
     if not minimum <= value <= maximum:
         rule = f">= {minimum:g}" if maximum == math.inf else f"in [{minimum:g}, {maximum:g}]"
         raise ValueError(f"{name} must be {rule}, got {value!r}")
     return value
+
+
+def array(name: str, values: ArrayLike, dtype: DTypeLike | None = np.float64) -> NDArray[Any]:
+    """Returns a private copy of `values` as an array, of `dtype` unless that is None.
+
+    Raises:
+        TypeError: `values` is not a regular array of numbers.
+    """
+    try:
+        return np.array(values, dtype=dtype)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise TypeError(f"{name} must be an array of numbers, got {type(values).__name__}: {error}") from error
 
 
 def flag(name: str, value: object) -> bool:
@@ -55,7 +73,7 @@ def choice(name: str, value: Any, options: Collection[Any], place: str = "") -> 
     """Returns `value` if it is one of `options`; the error lists them all."""
     try:
         known = value in options
-    except TypeError:  # unhashable
+    except (TypeError, ValueError):  # unhashable, or an array
         known = False
     if not known:
         where = f" of {place}" if place else ""

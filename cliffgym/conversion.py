@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cliffgym.checks import array
+
 
 class Successors(NamedTuple):
     """`successors` (S, A, B) next states and `probabilities` (S, A, B); empty slots have probability 0."""
@@ -25,8 +27,9 @@ def pack_dense(transition: ArrayLike) -> Successors:
 
     Raises:
         ValueError: The shape is not (S, A, S).
+        TypeError: The entries are not numbers.
     """
-    dense = np.asarray(transition, dtype=np.float64)
+    dense = array("transition", transition)
     if dense.ndim != 3 or dense.shape[0] != dense.shape[2] or 0 in dense.shape:
         raise ValueError(f"transition must have shape (S, A, S), got {dense.shape}")
     # A NaN or negative entry is kept as a slot, so that validation meets it and names it.
@@ -37,31 +40,43 @@ def pack_dense(transition: ArrayLike) -> Successors:
 
 
 class ToyText(NamedTuple):
-    """What a toy-text table says: `successors`, `probabilities` (S, A, B), `terminal` (S,), `reward` (S, A)."""
+    """What a toy-text table says: all that a `TabularMDP` needs but gamma, and the expected `reward` (S, A)."""
 
     successors: NDArray[np.intp]
     probabilities: NDArray[np.float64]
+    initial: NDArray[np.float64]
     terminal: NDArray[np.bool_]
     reward: NDArray[np.float64]
 
 
-def unpack_toy_text(table: Mapping[int, Mapping[int, list[tuple[Any, ...]]]]) -> ToyText:
+def unpack_toy_text(table: Mapping[int, Mapping[int, list[tuple[Any, ...]]]], initial: NDArray[np.float64]) -> ToyText:
     """Reads a table {state: {action: [(probability, next state, reward, terminated), ...]}}.
 
     There the end belongs to transitions, here to states. A state that is only ever entered at an end becomes terminal.
-    If some state is entered both at an end and in passing (as in Taxi), every transition that ends there leads to one
-    further state instead, the last one. Either way the values of all other states are those of the table.
+    If a state is entered both at an end and in passing (as in Taxi), or is one to start in, every transition that ends
+    there leads to one further state instead, the last one. Either way the values of all other states are those of the
+    table.
+
+    Args:
+        table: The toy-text table `P`.
+        initial: (S,) probabilities of the first state.
 
     Raises:
-        ValueError: States or actions are not numbered 0, 1, 2, ... or a transition has no four entries.
+        ValueError: States or actions are not numbered 0, 1, 2, ..., a transition has no four entries or leads to no
+            state, or `initial` has another shape.
+        TypeError: The table is not a mapping of mappings.
     """
+    if not isinstance(table, Mapping) or not all(isinstance(actions, Mapping) for actions in table.values()):
+        raise TypeError(f"P must be a mapping of states to mappings of actions, got {type(table).__name__}")
     num_states = len(table)
+    if initial.shape != (num_states,):
+        raise ValueError(f"initial_state_distrib must have shape ({num_states},), got {initial.shape}")
     num_actions = len(table[0]) if 0 in table else 0
     for state in range(num_states):
-        if state not in table or sorted(table[state]) != list(range(num_actions)) or num_actions == 0:
+        if state not in table or set(table[state]) != set(range(num_actions)) or num_actions == 0:
             raise ValueError(
                 "P must map states 0..S-1 to the same actions 0..A-1, "
-                f"got states {sorted(table)[:5]}... and actions {sorted(table.get(state, {}))} at state {state}"
+                f"got states {list(table)[:5]}... and actions {list(table.get(state, {}))} at state {state}"
             )
     rows: dict[tuple[int, int], list[tuple[float, int, float, bool]]] = {}
     for state, actions in table.items():
@@ -71,6 +86,12 @@ def unpack_toy_text(table: Mapping[int, Mapping[int, list[tuple[Any, ...]]]]) ->
                     "transitions of P must be (probability, next state, reward, terminated), "
                     f"got {outcomes!r} at state {state}, action {action}"
                 )
+            lost = [to for _, to, _, _ in outcomes if not (0 <= to < num_states and to == int(to))]
+            if lost:
+                raise ValueError(
+                    f"transitions of P must lead to states 0..{num_states - 1}, got {lost[0]!r} at state {state}, "
+                    f"action {action}"
+                )
             rows[state, action] = [(float(p), int(to), float(r), bool(end)) for p, to, r, end in outcomes if p != 0]
 
     ended, passed = np.zeros(num_states, dtype=bool), np.zeros(num_states, dtype=bool)
@@ -78,11 +99,11 @@ def unpack_toy_text(table: Mapping[int, Mapping[int, list[tuple[Any, ...]]]]) ->
         for _, to, _, end in outcomes:
             if to != state:
                 (ended if end else passed)[to] = True
-    only_ends = ended & ~passed
+    only_ends = ended & ~passed & (initial == 0)
     extra = any(end and not only_ends[to] for outcomes in rows.values() for _, to, _, end in outcomes)
     terminal = np.append(only_ends, True) if extra else only_ends
 
-    slots = max((len(outcomes) for outcomes in rows.values()), default=1)
+    slots = max([1, *(len(outcomes) for outcomes in rows.values())])
     shape = (terminal.size, num_actions, slots)
     successors = np.broadcast_to(np.arange(shape[0])[:, None, None], shape).copy()
     probabilities, reward = np.zeros(shape), np.zeros(shape[:2])
@@ -94,4 +115,4 @@ def unpack_toy_text(table: Mapping[int, Mapping[int, list[tuple[Any, ...]]]]) ->
             successors[state, action, slot] = num_states if end and not terminal[to] else to
             probabilities[state, action, slot] = p
             reward[state, action] += p * r
-    return ToyText(successors, probabilities, terminal, reward)
+    return ToyText(successors, probabilities, np.append(initial, 0.0) if extra else initial, terminal, reward)

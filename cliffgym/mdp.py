@@ -9,9 +9,7 @@ the (S, A, B) arrays are all there is: a dense (S, A, S) kernel is never built.
 
 import itertools
 import os
-import zipfile
-import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
@@ -19,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cliffgym.checks import number
+from cliffgym.checks import array, listing, number
 from cliffgym.conversion import pack_dense, unpack_toy_text
 from cliffgym.files import atomic_write
 from cliffgym.graph import endless_states, heights
@@ -68,17 +66,17 @@ class TabularMDP:
     action_names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        probabilities = _floats("probabilities", self.probabilities)
+        probabilities = array("probabilities", self.probabilities)
         if probabilities.ndim != 3 or 0 in probabilities.shape:
             raise ValueError(f"probabilities must have shape (S, A, B), got {probabilities.shape}")
         S, A, _ = probabilities.shape
-        successors = np.asarray(self.successors)
+        successors = array("successors", self.successors, None)
         if not np.issubdtype(successors.dtype, np.integer):
             raise TypeError(f"successors must be integers, got dtype {successors.dtype}")
         terminal = _booleans("terminal", self.terminal, (S,))
         mask = np.ones((S, A), bool) if self.action_mask is None else self.action_mask
         mask = _booleans("action_mask", mask, (S, A)) | terminal[:, None]
-        initial = _floats("initial", self.initial)
+        initial = array("initial", self.initial)
         _shape("successors", successors, probabilities.shape)
         _shape("initial", initial, (S,))
         object.__setattr__(self, "state_names", _names("state_names", self.state_names, S))
@@ -87,15 +85,15 @@ class TabularMDP:
         if len(set(names)) < len(names):
             raise ValueError(f"action_names must be distinct, got {names}")
         object.__setattr__(self, "gamma", number("gamma", self.gamma, 0, 1))
-        for name, array in {
+        for name, values in {
             "successors": np.array(successors, dtype=np.intp),
             "probabilities": probabilities,
             "initial": initial,
             "terminal": terminal,
             "action_mask": mask,
         }.items():
-            array.setflags(write=False)
-            object.__setattr__(self, name, array)
+            values.setflags(write=False)
+            object.__setattr__(self, name, values)
         self._check_values()
 
     def _check_values(self) -> None:
@@ -105,8 +103,13 @@ class TabularMDP:
         totals = P.sum(axis=2)
         self._reject_pairs("transition probabilities must sum to 1", ~(np.abs(totals - 1) <= _SUM_TOLERANCE), totals)
         self._reject_pairs(f"successors must be states 0..{self.num_states - 1}", (to < 0) | (to >= len(to)), to)
-        if not (self.initial >= 0).all() or not abs(self.initial.sum() - 1) <= _SUM_TOLERANCE:
-            raise ValueError(f"initial must be probabilities that sum to 1, got sum {self.initial.sum()!r}")
+        negative = np.flatnonzero(~(self.initial >= 0))
+        if negative.size:
+            raise ValueError(
+                f"initial must be >= 0, got {self.initial[negative[0]]} at {self.describe_state(negative[0])}"
+            )
+        if not abs(self.initial.sum() - 1) <= _SUM_TOLERANCE:
+            raise ValueError(f"initial must be probabilities that sum to 1, got sum {self.initial.sum()}")
         leaves = self.terminal[:, None, None] & (P > 0) & (to != np.arange(len(to))[:, None, None])
         self._reject_pairs("a terminal state must lead to itself", leaves, to)
         stuck = np.flatnonzero(~self.action_mask.any(axis=1))
@@ -163,9 +166,9 @@ class TabularMDP:
     def from_gym(cls, env: "gymnasium.Env[Any, Any]", gamma: float = 0.99) -> tuple[Self, NDArray[np.float64]]:
         """Reads the table `P` of a toy-text environment (FrozenLake, Taxi, CliffWalking, ours, or a user's).
 
-        States keep their numbers. Where the table lets an episode end in a state that can also be passed through (as
-        Taxi's does), one more state, the last, stands for "ended". A time limit around the environment is not part of
-        the table and is left out.
+        States keep their numbers. Where the table lets an episode end in a state in which one can also start, or that
+        can be passed through (as Taxi's does), one more state, the last, stands for "ended". A time limit around the
+        environment is not part of the table and is left out.
 
         Args:
             env: Any environment, wrapped or not, whose unwrapped one has `P` = {state: {action: [(probability,
@@ -183,12 +186,10 @@ class TabularMDP:
         for name in ("P", "initial_state_distrib"):
             if not hasattr(inner, name):
                 raise TypeError(f"env must have a toy-text table: {inner!r} has no attribute {name!r}")
-        successors, probabilities, terminal, reward = unpack_toy_text(inner.P)  # type: ignore[attr-defined]
-        initial = np.zeros(len(terminal))
-        start = np.asarray(inner.initial_state_distrib, dtype=np.float64)  # type: ignore[attr-defined]
-        initial[: start.size] = start
-        mdp = cls(successors, probabilities, initial, terminal, gamma)
-        return mdp, reward
+        start = array("initial_state_distrib", inner.initial_state_distrib)  # type: ignore[attr-defined]
+        table = unpack_toy_text(inner.P, start)  # type: ignore[attr-defined]
+        mdp = cls(table.successors, table.probabilities, table.initial, table.terminal, gamma)
+        return mdp, table.reward
 
     @property
     def num_states(self) -> int:
@@ -266,7 +267,8 @@ class TabularMDP:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the MDP to an .npz file, atomically and without pickle."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
-        arrays: dict[str, Any] = {name: np.asarray(value) for name, value in values.items() if value is not None}
+        # No names are an empty array, so that a file that lost some is known to be damaged.
+        arrays: dict[str, Any] = {name: np.asarray(() if v is None else v) for name, v in values.items()}
         with atomic_write(path) as file:
             np.savez_compressed(file, format=np.array(_FILE_FORMAT), **arrays)
 
@@ -275,25 +277,29 @@ class TabularMDP:
         """Reads an MDP that `save` wrote. Nothing in the file is ever executed.
 
         Raises:
-            FileNotFoundError: There is no such file.
+            OSError: The file cannot be read; FileNotFoundError if there is none.
             ValueError: The file is damaged, of another kind, or holds an invalid MDP.
         """
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-        except FileNotFoundError:
-            raise
-        except (OSError, ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-            raise ValueError(f"path must be an .npz file that TabularMDP.save wrote, got {path}: {error}") from error
-        missing = [f.name for f in fields(cls) if f.name not in arrays and not f.name.endswith("_names")]
-        if str(arrays.get("format")) != _FILE_FORMAT or missing:
+        with open(path, "rb") as file:
+            try:
+                with np.load(file, allow_pickle=False) as archive:
+                    arrays = {name: archive[name] for name in archive.files}
+            except Exception as error:  # there is no end to the ways in which foreign bytes fail to be read
+                raise ValueError(
+                    f"path must be an .npz file that TabularMDP.save wrote, got {path}: {error}"
+                ) from error
+        kind = str(arrays.pop("format", "none"))
+        expected = {f.name for f in fields(cls)}
+        if kind != _FILE_FORMAT or set(arrays) != expected:
             raise ValueError(
-                f'path must be a file of format "{_FILE_FORMAT}", got {arrays.get("format", "none")} in {path}'
-                + (f", without {', '.join(missing)}" if missing else "")
+                f'path must be a file of format "{_FILE_FORMAT}" with {listing(sorted(expected))}, got format "{kind}" '
+                f"with {listing(sorted(arrays))} in {path}"
             )
-        arrays.pop("format")
-        names = {key: tuple(map(str, arrays.pop(key))) for key in ("state_names", "action_names") if key in arrays}
-        return cls(**arrays | {"gamma": float(arrays["gamma"])} | names)  # type: ignore[arg-type]
+        names = {key: tuple(map(str, arrays.pop(key))) or None for key in ("state_names", "action_names")}
+        try:
+            return cls(**arrays | {"gamma": float(arrays["gamma"])} | names)  # type: ignore[arg-type]
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"path must hold a valid MDP, got {path}: {error}") from error
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Through the constructor, because unpickled and deep-copied arrays would be writable.
@@ -304,32 +310,24 @@ class TabularMDP:
         return f"TabularMDP({S} states, {A} actions, {B} successors, gamma={self.gamma:g})"
 
 
-def _floats(name: str, values: ArrayLike) -> NDArray[np.float64]:
-    """A private float64 copy of `values`."""
-    try:
-        return np.array(values, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"{name} must be an array of numbers, got {type(values).__name__}: {error}") from error
-
-
 def _booleans(name: str, values: ArrayLike, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     """A private boolean copy of `values`, which must have `shape` and hold truth values (or 0 and 1)."""
-    array = np.array(values)
-    _shape(name, array, shape)
-    if array.dtype != np.bool_ and not np.isin(array, (0, 1)).all():
-        raise TypeError(f"{name} must be booleans, got dtype {array.dtype}")
-    return array.astype(bool)
+    truths = array(name, values, None)
+    _shape(name, truths, shape)
+    if truths.dtype != np.bool_ and not np.isin(truths, (0, 1)).all():
+        raise TypeError(f"{name} must be booleans, got dtype {truths.dtype}")
+    return truths.astype(bool)
 
 
-def _shape(name: str, array: NDArray[Any], shape: tuple[int, ...]) -> None:
-    if array.shape != shape:
-        raise ValueError(f"{name} must have shape {shape}, got {array.shape}")
+def _shape(name: str, values: NDArray[Any], shape: tuple[int, ...]) -> None:
+    if values.shape != shape:
+        raise ValueError(f"{name} must have shape {shape}, got {values.shape}")
 
 
 def _names(name: str, names: Sequence[str] | None, count: int) -> tuple[str, ...] | None:
     if names is None:
         return None
-    if isinstance(names, str) or not all(isinstance(entry, str) for entry in names):
+    if isinstance(names, str) or not isinstance(names, Iterable) or not all(isinstance(name, str) for name in names):
         raise TypeError(f"{name} must be a sequence of strings, got {names!r}")
     if len(names) != count:
         raise ValueError(f"{name} must have {count} entries, got {len(names)}")

@@ -6,14 +6,14 @@ one step; a reward weighs components, and a component that no reward weighs is a
 Shapes: S states, A actions, K components.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cliffgym.checks import listing, number
+from cliffgym.checks import array, listing, number
 from cliffgym.mdp import TabularMDP
 
 
@@ -27,6 +27,7 @@ class RewardComponents:
 
     Raises:
         ValueError: Names are not distinct, shapes disagree, or an entry is NaN or infinite.
+        TypeError: Names are not strings in a sequence, or entries are not numbers.
 
     >>> parts = RewardComponents(("correct", "length"), [[[1.0, 0.0]], [[0.0, 1.0]]])
     >>> parts.combine({"correct": 1.0, "length": -0.25})
@@ -37,8 +38,10 @@ class RewardComponents:
     table: NDArray[np.float64]
 
     def __post_init__(self) -> None:
+        if isinstance(self.names, str) or not isinstance(self.names, Iterable):
+            raise TypeError(f"component names must be a sequence of strings, got {self.names!r}")
         names = tuple(self.names)
-        table = np.array(self.table, dtype=np.float64)
+        table = array("table", self.table)
         if len(set(names)) < len(names) or not all(isinstance(name, str) and name for name in names):
             raise ValueError(f"component names must be distinct, non-empty strings, got {names}")
         if table.ndim != 3 or len(table) != len(names):
@@ -94,20 +97,21 @@ class RewardComponents:
 
         Raises:
             ValueError: The shape is neither, a weight is not finite, or a name is unknown.
+            TypeError: Weights are not numbers.
 
         Source: arXiv:2507.20150, section 4 (effective reward).
         """
         if isinstance(weights, Mapping):
             weights = self.weights(weights)
-        array = np.asarray(weights, dtype=np.float64)
+        weights = array("weights", weights)
         K, S, _ = self.table.shape
-        if array.shape not in ((K,), (K, S)):
-            raise ValueError(f"weights must have shape ({K},) or ({K}, {S}), got {array.shape}")
-        if not np.isfinite(array).all():
-            raise ValueError(f"weights must be finite, got {array[~np.isfinite(array)][0]}")
-        if array.ndim == 1:
-            return np.tensordot(array, self.table, axes=1)
-        return np.einsum("ks,ksa->sa", array, self.table)
+        if weights.shape not in ((K,), (K, S)):
+            raise ValueError(f"weights must have shape ({K},) or ({K}, {S}), got {weights.shape}")
+        if not np.isfinite(weights).all():
+            raise ValueError(f"weights must be finite, got {weights[~np.isfinite(weights)][0]}")
+        if weights.ndim == 1:
+            return np.tensordot(weights, self.table, axes=1)
+        return np.einsum("ks,ksa->sa", weights, self.table)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.names, self.table)
@@ -123,24 +127,21 @@ def check_reward(mdp: TabularMDP, reward: ArrayLike, name: str = "reward") -> ND
         ValueError: The shape is not (S, A), an entry is NaN or infinite, or a terminal state pays.
         TypeError: The entries are not numbers.
     """
-    try:
-        array = np.asarray(reward, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise TypeError(f"{name} must be an array of numbers, got {type(reward).__name__}: {error}") from error
+    table = array(name, reward)
     shape = (mdp.num_states, mdp.num_actions)
-    if array.shape != shape:
-        raise ValueError(f"{name} must have shape (S, A) = {shape}, got {array.shape}")
+    if table.shape != shape:
+        raise ValueError(f"{name} must have shape (S, A) = {shape}, got {table.shape}")
     for rule, wrong in (
-        ("must be finite", ~np.isfinite(array)),
-        ("must be 0 at terminal states", (array != 0) & mdp.terminal[:, None]),
+        ("must be finite", ~np.isfinite(table)),
+        ("must be 0 at terminal states", (table != 0) & mdp.terminal[:, None]),
     ):
         if wrong.any():
             state, action = np.argwhere(wrong)[0]
             raise ValueError(
-                f"{name} {rule}, got {array[state, action]} at {mdp.describe_state(state)}, "
+                f"{name} {rule}, got {table[state, action]} at {mdp.describe_state(state)}, "
                 f"{mdp.describe_action(action)}"
             )
-    return array
+    return table
 
 
 def random_perturbation(mdp: TabularMDP, size: float, seed: int | Sequence[int]) -> NDArray[np.float64]:

@@ -64,7 +64,8 @@ def tie_breaker(
     """
     problems = integer("problems", problems, 1)
     answers = integer("answers", answers, 1)
-    if isinstance(formats, str) or len(formats) < 2 or not all(isinstance(name, str) for name in formats):
+    names = isinstance(formats, Sequence) and not isinstance(formats, str)
+    if not names or len(formats) < 2 or not all(isinstance(name, str) for name in formats):
         raise ValueError(f"formats must be two names or more, got {formats!r}")
     formats = tuple(formats)
     choice("target", target, formats)

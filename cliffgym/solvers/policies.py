@@ -6,6 +6,7 @@ Shapes: S states, A actions. A policy is an (S, A) table of probabilities whose 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cliffgym.checks import array
 from cliffgym.mdp import TabularMDP
 
 _SUM_TOLERANCE = 1e-6  # single-precision networks; rows are renormalised
@@ -18,24 +19,25 @@ def check_policy(mdp: TabularMDP, policy: ArrayLike, name: str = "policy") -> ND
 
     Raises:
         ValueError: The shape is not (S, A), or a row is not a probability distribution.
+        TypeError: The entries are not numbers.
     """
-    array = np.asarray(policy, dtype=np.float64)
+    table = array(name, policy)
     shape = (mdp.num_states, mdp.num_actions)
-    if array.shape != shape:
-        raise ValueError(f"{name} must have shape (S, A) = {shape}, got {array.shape}")
-    negative = ~(array >= 0)
+    if table.shape != shape:
+        raise ValueError(f"{name} must have shape (S, A) = {shape}, got {table.shape}")
+    negative = ~(table >= 0)
     if negative.any():
         state, action = np.argwhere(negative)[0]
         raise ValueError(
-            f"{name} must hold probabilities >= 0, got {array[state, action]} at {mdp.describe_state(state)}, "
+            f"{name} must hold probabilities >= 0, got {table[state, action]} at {mdp.describe_state(state)}, "
             f"{mdp.describe_action(action)}"
         )
-    totals = array.sum(axis=1, keepdims=True)
+    totals = table.sum(axis=1, keepdims=True)
     wrong = ~(np.abs(totals[:, 0] - 1) <= _SUM_TOLERANCE)
     if wrong.any():
         state = np.flatnonzero(wrong)[0]
         raise ValueError(f"{name} must sum to 1 in each state, got {totals[state, 0]} at {mdp.describe_state(state)}")
-    return array / totals
+    return table / totals
 
 
 def uniform_policy(mdp: TabularMDP) -> NDArray[np.float64]:
@@ -60,11 +62,12 @@ def total_variation(policy: ArrayLike, other: ArrayLike) -> NDArray[np.float64]:
 
     Raises:
         ValueError: The shapes differ or are not (S, A), or an entry is not finite.
+        TypeError: The entries are not numbers.
 
     >>> total_variation([[0.5, 0.5]], [[0.0, 1.0]])
     array([0.5])
     """
-    first, second = np.asarray(policy, dtype=np.float64), np.asarray(other, dtype=np.float64)
+    first, second = array("policy", policy), array("other", other)
     if first.shape != second.shape or first.ndim != 2:
         raise ValueError(f"policies must have the same shape (S, A), got {first.shape} and {second.shape}")
     if not (np.isfinite(first).all() and np.isfinite(second).all()):
