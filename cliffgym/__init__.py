@@ -43,6 +43,7 @@ __all__ = [
     "occupancy",
     "optimal",
     "random_perturbation",
+    "register_envs",
     "scenario",
     "soft",
     "total_variation",

@@ -4,7 +4,8 @@ Shapes: S states, A actions (tokens), K components, N prompts, T the longest tra
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -47,6 +48,12 @@ class Scenario:
     outcomes: tuple[str, ...]
     token_texts: Mapping[str, str]
     parameters: Mapping[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("prompt_states", "state_prompts", "state_tokens"):
+            array = np.array(getattr(self, name), dtype=np.intp)
+            array.setflags(write=False)
+            object.__setattr__(self, name, array)
 
     @property
     def tokens(self) -> tuple[str, ...]:
@@ -91,6 +98,10 @@ class Scenario:
         name = self.tokens[token]
         meaning = self.token_texts.get(name)
         return f"{name}: {meaning}" if meaning else name
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Through the constructor, because unpickled and deep-copied arrays would be writable.
+        return type(self), tuple(getattr(self, f.name) for f in fields(self))
 
     def __repr__(self) -> str:
         return f"Scenario({self.id!r}, {self.mdp.num_states} states, rewards: {', '.join(self.rewards)})"

@@ -7,10 +7,13 @@
 """
 
 try:
+    import sb3_contrib as _sb3_contrib  # noqa: F401
     import stable_baselines3 as _sb3  # noqa: F401
+    import tqdm as _tqdm  # noqa: F401
+    import yaml as _yaml  # noqa: F401
 except ImportError as error:
     raise ImportError(
-        "cliffgym_agents needs Stable-Baselines3, which is not installed: pip install 'cliffgym[agents]'"
+        f"cliffgym_agents needs {error.name}, which is not installed: pip install 'cliffgym[agents]'"
     ) from error
 
 from cliffgym_agents.callbacks import ExactEvaluation

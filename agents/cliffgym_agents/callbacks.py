@@ -14,12 +14,13 @@ from cliffgym_agents.readout import policy_table
 class ExactEvaluation(BaseCallback):
     """Reads the policy out of the model every so often and evaluates it exactly.
 
-    Each row goes to SB3's logger under `exact/` (so to TensorBoard, if the model logs there) and to `history`; with a
-    path, also to a CSV file, which is whole at any moment. Nothing is sampled, so it changes nothing in the training.
+    It does so at the start, between rollouts, when all that was collected has been trained on, and at the end. Each row
+    goes to SB3's logger under `exact/` (so to TensorBoard, if the model logs there) and to `history`; with a path, also
+    to a CSV file, which is whole at any moment. Nothing is sampled, so it changes nothing in the training.
 
     Args:
         env: An unwrapped environment with the scenario, observation and reward of the training.
-        every: Time steps between evaluations.
+        every: Time steps between evaluations, rounded up to whole rollouts.
         temperature: Coefficient of entropy whose exact solution `total_variation` refers to.
         path: A CSV file to write, or None.
 
@@ -35,17 +36,15 @@ class ExactEvaluation(BaseCallback):
         self.history: list[dict[str, float]] = []
         self._next = 0
 
-    def _on_training_start(self) -> None:
-        self._record()
-
-    def _on_step(self) -> bool:
+    def _on_rollout_start(self) -> None:
         if self.num_timesteps >= self._next:
             self._record()
+
+    def _on_step(self) -> bool:
         return True
 
     def _on_training_end(self) -> None:
-        if self.history[-1]["timesteps"] != self.num_timesteps:
-            self._record()
+        self._record()
 
     def _record(self) -> None:
         self._next = (self.num_timesteps // self.every + 1) * self.every
@@ -54,5 +53,6 @@ class ExactEvaluation(BaseCallback):
         self.history.append({"timesteps": self.num_timesteps, **measures})
         for name, value in measures.items():
             self.logger.record(f"exact/{name}", value)
+        self.logger.dump(self.num_timesteps)  # SB3's own dumps are rarer, and there is none at the end
         if self.path is not None:
             write_csv(self.path, self.history)

@@ -9,7 +9,7 @@ import numpy as np
 from cliffgym import SCENARIOS, Scenario, expected_components, optimal, scenario, soft
 from cliffgym.analysis import regret_interval
 from cliffgym.checks import integer
-from cliffgym.plots import DemoData, demo_figure, save_figure
+from cliffgym.plots import DemoData, demo_figure, new_figure, save_figure
 from cliffgym.tables import text_table, write_csv
 from cliffgym_agents.runs import Run, train_all
 
@@ -29,8 +29,10 @@ def run_demo(folder: Path, num_seeds: int = 5) -> None:
 
     Raises:
         ValueError: `num_seeds` is less than 1.
+        ImportError: matplotlib is not installed.
     """
     seeds = range(integer("num_seeds", num_seeds, 1))
+    new_figure(1, 1)  # if matplotlib is missing, this says so now and not after all the training
     print("1. What the incomplete reward makes optimal, and what that is truly worth (exact)\n")
     values = [_value_row(scenario(id)) for id in SCENARIOS]
     header = ["scenario", "incomplete optimum", "truly worth: worst", "uniform", "best", "true optimum"]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cliffgym import Scenario, expected_components, occupancy, optimal, soft, total_variation
+from cliffgym.checks import number
 
 
 def exact_measures(
@@ -36,7 +37,12 @@ def exact_measures(
         - `entropy`: expected entropy of a decision, in nats, over the decisions that the policy itself meets.
         - `total_variation`: distance, in [0, 1], to the exact soft optimum; at temperature 0 to the nearest optimal
           policy. An average over the decisions that the exact solution meets.
+
+    Raises:
+        ValueError: The policy or reward does not suit the scenario, or the temperature is negative.
+        TypeError: One of them is not numbers.
     """
+    temperature = number("temperature", temperature, minimum=0)
     mdp = scenario.mdp
     visits = occupancy(mdp, policy)
     paid = scenario.reward(reward)

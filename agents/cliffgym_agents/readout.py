@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sb3_contrib import MaskablePPO
+from sb3_contrib import MaskablePPO, RecurrentPPO
 from stable_baselines3 import DQN
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
@@ -39,7 +39,7 @@ def policy_table(model: "BaseAlgorithm", env: CliffEnv) -> NDArray[np.float64]:
             f"model must have the spaces of env, {env.observation_space} and {env.action_space}, "
             f"got {model.observation_space} and {model.action_space}"
         )
-    observations, masks = env.observations(), env.mdp.action_mask
+    observations, masks = env.observations(), env.mdp.action_mask.copy()  # torch warns of read-only arrays
     rows = []
     with torch.no_grad():
         for low in range(0, len(observations), _BATCH):
@@ -55,7 +55,7 @@ def _probabilities(model: "BaseAlgorithm", observations: Any, masks: NDArray[np.
     policy: Any = model.policy
     if isinstance(model, MaskablePPO):
         probabilities = policy.get_distribution(observations, action_masks=masks).distribution.probs
-    elif isinstance(model, OnPolicyAlgorithm):
+    elif isinstance(model, OnPolicyAlgorithm) and not isinstance(model, RecurrentPPO):
         probabilities = policy.get_distribution(observations).distribution.probs
     elif isinstance(model, DQN):
         greedy = policy.q_net(observations).argmax(dim=1)

@@ -19,10 +19,11 @@ from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecEnv
 
 from cliffgym import CliffEnv, Scenario
-from cliffgym.checks import choice, integer, listing
+from cliffgym.checks import choice, integer, listing, number
 from cliffgym.files import atomic_write
 from cliffgym.tables import write_csv
 from cliffgym_agents.callbacks import ExactEvaluation
@@ -111,8 +112,9 @@ def train(
         callbacks: Further SB3 callbacks.
 
     Raises:
-        ValueError: An unknown algorithm, reward or environment argument, a bad number, or `ent_coef` for DQN.
-        TypeError: An unknown hyperparameter, or an environment of another library.
+        ValueError: An unknown id, algorithm or reward, a bad value, or `ent_coef` for DQN.
+        TypeError: An unknown hyperparameter or argument of the environment, a value of the wrong type, or an
+            environment of another library.
 
     >>> result = train("Cliff-TieBreaker-v0", reward="true", total_timesteps=1024, seed=1)
     >>> result.policy_table.shape
@@ -125,14 +127,18 @@ def train(
     default_steps = settings.pop("n_timesteps")
     steps = integer("total_timesteps", default_steps if total_timesteps is None else total_timesteps, 1)
     seed = integer("seed", seed, 0, 2**32 - 1)
+    ent_coef = settings.get("ent_coef") if ent_coef is None else ent_coef
     entropy = _entropy_coefficient(algorithm, ent_coef, settings)
+    final = number("ent_coef", entropy(0.0), minimum=0) if callable(entropy) else entropy
     record = {"env_id": name, "env_kwargs": dict(env_kwargs or {}), "algorithm": algorithm, "reward": reward}
-    record |= {"total_timesteps": steps, "seed": seed, "hyperparameters": dict(settings)}
+    record |= {"ent_coef": ent_coef, "total_timesteps": steps, "seed": seed, "hyperparameters": dict(settings)}
 
-    arguments: dict[str, Any] = {"oracle": False, "reward": reward, **(env_kwargs or {})}
+    arguments: dict[str, Any] = {"oracle": False, **(env_kwargs or {})}
+    if "reward" in arguments:
+        raise ValueError(f"reward must be an argument of its own, got {arguments['reward']!r} in env_kwargs")
 
     def make_env() -> gym.Env[Any, Any]:
-        return CliffEnv(env_id, **arguments) if isinstance(env_id, Scenario) else gym.make(env_id, **arguments)
+        return _make_env(env_id, **arguments, reward=reward)
 
     inner = make_env().unwrapped  # read out and evaluated, never stepped
     if not isinstance(inner, CliffEnv):
@@ -140,15 +146,16 @@ def train(
     n_envs = integer("n_envs", settings.pop("n_envs"), 1)
     vec_env = make_vec_env(make_env, n_envs=n_envs, seed=seed)
     log = None if log_folder is None else os.fspath(log_folder)
-    model = _make_model(algorithm, vec_env, settings | {"gamma": inner.mdp.gamma, "seed": seed, "tensorboard_log": log})
-
-    final = float(entropy(0.0)) if callable(entropy) else entropy
+    model = _make_model(algorithm, vec_env, settings, gamma=inner.mdp.gamma, seed=seed, tensorboard_log=log)
+    if log is None and not model.verbose:
+        model.set_logger(Logger(None, []))  # SB3's own leaves an empty folder in the system's temporary one
     callbacks = list(callbacks or [])
     if callable(entropy):
         callbacks.append(EntropySchedule(entropy))
     evaluation = None
     if evaluate_every is not None:
-        evaluation = ExactEvaluation(inner, evaluate_every, final, log and Path(log) / "history.csv")
+        every = integer("evaluate_every", evaluate_every, 1)
+        evaluation = ExactEvaluation(inner, every, final, log and Path(log) / "history.csv")
         callbacks.append(evaluation)
     started = time.perf_counter()
     model.learn(steps, callback=callbacks, progress_bar=progress)
@@ -160,25 +167,45 @@ def train(
     return TrainingResult(model, inner.scenario, table, measures, history, record, wall_time)
 
 
+def _make_env(env_id: str | Scenario, **arguments: Any) -> gym.Env[Any, Any]:
+    """The environment of an id or a scenario; says so in this library's words if there is none."""
+    if isinstance(env_id, Scenario):
+        return CliffEnv(env_id, **arguments)
+    try:
+        return gym.make(env_id, **arguments)
+    except gym.error.Error as error:
+        raise ValueError(f"env_id must be registered with Gymnasium, got {env_id!r}: {error}") from error
+    except TypeError as error:
+        if "argument 'oracle'" not in str(error):
+            raise
+        raise TypeError(f"env_id must make a CliffEnv, got {env_id!r}: {error}") from error
+
+
 def _entropy_coefficient(
     algorithm: str, ent_coef: float | str | Schedule | None, settings: dict[str, Any]
 ) -> float | Schedule:
     """The coefficient to train with, 0 for DQN. Puts its first value where SB3's class looks for it."""
     if algorithm == "dqn":
-        if ent_coef is not None or "ent_coef" in settings:
+        if ent_coef is not None:
             raise ValueError(f"ent_coef must be left out for dqn, which has no entropy bonus, got {ent_coef!r}")
         return 0.0
-    entropy = parse_schedule("ent_coef", settings["ent_coef"] if ent_coef is None else ent_coef)
-    settings["ent_coef"] = float(entropy(1.0)) if callable(entropy) else entropy
+    entropy = parse_schedule("ent_coef", ent_coef)  # type: ignore[arg-type]  # None is refused there
+    settings["ent_coef"] = number("ent_coef", entropy(1.0), minimum=0) if callable(entropy) else entropy
     return entropy
 
 
-def _make_model(algorithm: str, vec_env: VecEnv, settings: dict[str, Any]) -> BaseAlgorithm:
-    """An SB3 model; refuses arguments that its class does not have."""
+def _make_model(algorithm: str, vec_env: VecEnv, settings: dict[str, Any], **given: Any) -> BaseAlgorithm:
+    """An SB3 model; refuses hyperparameters that its class does not have, or that are `given` by `train` itself."""
     kind = _CLASSES[algorithm]
-    known = [name for name in inspect.signature(kind).parameters if name != "env"]
+    known = [name for name in inspect.signature(kind).parameters if name not in {"env", "_init_setup_model", *given}]
     for name in settings:
         if name not in known:
             raise TypeError(f"hyperparameter of {algorithm} must be one of {listing(known)}, got {name!r}")
-    arguments: dict[str, Any] = {"device": "cpu"} | settings
-    return kind(env=vec_env, **arguments)
+    for name in ("n_steps", "batch_size", "n_epochs"):
+        if name in settings:
+            integer(name, settings[name], 1)
+    arguments: dict[str, Any] = {"device": "cpu", **settings, **given}
+    try:
+        return kind(env=vec_env, **arguments)
+    except (AssertionError, RuntimeError, TypeError) as error:
+        raise ValueError(f"hyperparameters must suit SB3's {kind.__name__}, got {settings}: {error}") from error

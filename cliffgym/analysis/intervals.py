@@ -42,12 +42,12 @@ class RegretInterval:
     @property
     def left_to_chance(self) -> float:
         """`best` - `worst`: what ties leave open."""
-        return self.best - self.worst
+        return max(self.best - self.worst, 0.0)  # rounding can make equals differ
 
     @property
     def misspecified(self) -> float:
         """`optimum` - `best`: what no way of breaking ties can mend."""
-        return self.optimum - self.best
+        return max(self.optimum - self.best, 0.0)
 
 
 def regret_interval(

@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps({"settings": result.settings, "measures": result.measures, "wall_time": result.wall_time}))
         return
-    steps = result.settings["total_timesteps"]
+    steps = result.model.num_timesteps  # whole rollouts
     print(f"{options.algorithm} on {options.id}: {steps:,} tokens in {result.wall_time:.1f} s. Exactly evaluated:\n")
     print(text_table(["measure", "value"], list(result.measures.items())))
     if options.save:

@@ -17,14 +17,16 @@ from cliffgym.checks import choice, flag, integer, listing
 from cliffgym.envs.observations import make_observation
 from cliffgym.envs.rendering import Frame, Step, Trace, draw_frame, transcript_lines
 from cliffgym.mdp import TabularMDP
+from cliffgym.scenarios import parameter_names
 from cliffgym.scenarios import scenario as make_scenario
 from cliffgym.trace_scenario import Scenario
 
 RENDER_MODES = ("ansi", "human", "rgb_array")
+_KEYWORDS = ("reward", "oracle", "observation", "render_mode")
 _RESET_OPTIONS = ("prompt", "reward")
 
 
-class CliffEnv(gym.Env[Any, int]):
+class CliffEnv(gym.Env[Any, np.int64]):
     """A scenario as a Gymnasium environment: emit one token a step until the trace ends, and be paid for its outcome.
 
     `gym.make("Cliff-Slacker-v0", reward="true", problems=8)` makes one; the page of each scenario is the docstring of
@@ -71,6 +73,12 @@ class CliffEnv(gym.Env[Any, int]):
                 raise TypeError(f"a Scenario object takes no further keyword arguments, got {listing(parameters)}")
             self.scenario = scenario
         else:
+            known = parameter_names(scenario)
+            for name in parameters:
+                if name not in known:
+                    raise TypeError(
+                        f"keyword argument of {scenario} must be one of {listing((*_KEYWORDS, *known))}, got {name!r}"
+                    )
             self.scenario = make_scenario(scenario, **parameters)
         if render_mode is not None:
             choice("render_mode", render_mode, RENDER_MODES)
@@ -80,7 +88,7 @@ class CliffEnv(gym.Env[Any, int]):
         mdp = self.scenario.mdp
         self._look = make_observation(self.scenario, observation)
         self.observation_space = self._look.space
-        self.action_space = spaces.Discrete(mdp.num_actions)  # type: ignore[assignment]
+        self.action_space = spaces.Discrete(mdp.num_actions)
 
         # Plain lists: indexing them is several times faster than indexing arrays one entry at a time.
         self._deterministic = mdp.successors.shape[2] == 1
@@ -118,9 +126,8 @@ class CliffEnv(gym.Env[Any, int]):
         Raises:
             ValueError: As `Scenario.reward`.
         """
-        table = self.scenario.reward(reward).copy()  # a caller's own array would be shared
-        table.setflags(write=False)
-        self._reward_table = table
+        self._reward_table = self.scenario.reward(reward)
+        self._reward_table.setflags(write=False)
         self.reward_name = reward if isinstance(reward, str) else "custom"
         self._reward = self._reward_table.tolist()
 
@@ -156,7 +163,7 @@ class CliffEnv(gym.Env[Any, int]):
             self._print()
         return self._look.observe(state), {"action_mask": self._masks[state].copy()}
 
-    def step(self, action: int) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+    def step(self, action: int | np.integer[Any]) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Emits a token.
 
         Args:
@@ -170,37 +177,36 @@ class CliffEnv(gym.Env[Any, int]):
             ValueError: It is out of range.
             ResetNeeded: There is no trace, or it has ended.
         """
-        if type(action) is not int:
-            action = _as_int(action)
+        token = action if type(action) is int else _as_int(action)
         if self._done:
             raise ResetNeeded(
                 "step needs a trace that goes on, got one that has ended or never begun: call reset first"
             )
         state = self._state
-        if not 0 <= action < self._num_actions:
+        if not 0 <= token < self._num_actions:
             raise ValueError(
-                f"action must be in [0, {self._num_actions - 1}] ({listing(self.scenario.tokens)}), got {action} at "
+                f"action must be in [0, {self._num_actions - 1}] ({listing(self.scenario.tokens)}), got {token} at "
                 f"{self.mdp.describe_state(state)}"
             )
         if self._cumulative is None:
-            following = self._successors[state][action]
+            following = self._successors[state][token]
         else:
-            slot = bisect_right(self._cumulative[state][action], self.np_random.random())
-            following = self._successors[state][action][slot]
-        reward = self._reward[state][action]
+            slot = bisect_right(self._cumulative[state][token], self.np_random.random())
+            following = self._successors[state][token][slot]
+        reward = self._reward[state][token]
         done = self._ends[following]
         info: dict[str, Any] = {"action_mask": self._masks[following].copy()}
-        true, incomplete = self._true[state][action], self._incomplete[state][action]
+        true, incomplete = self._true[state][token], self._incomplete[state][token]
         if self.oracle:
             info["true_reward"] = true
             info["incomplete_reward"] = incomplete
-            info["components"] = self._credit(state, action).copy()
+            info["components"] = self._credit(state, token).copy()
             if done:
                 info["outcome"] = self.scenario.outcomes[following]
         self._state, self._done = following, done
         if self._trace is not None:
             self._trace.state = following
-            self._trace.steps.append(Step(state, action, reward, true, incomplete))
+            self._trace.steps.append(Step(state, token, reward, true, incomplete))
             self._print()
         return self._look.observe(following), reward, done, False, info
 
@@ -214,7 +220,13 @@ class CliffEnv(gym.Env[Any, int]):
         return credit
 
     def action_masks(self) -> NDArray[np.bool_]:
-        """(A,) True where the token is allowed next; what sb3-contrib's MaskablePPO asks for."""
+        """(A,) True where the token is allowed next; what sb3-contrib's MaskablePPO asks for.
+
+        Raises:
+            ResetNeeded: There is no trace yet.
+        """
+        if self._state < 0:
+            raise ResetNeeded("action_masks needs a trace, got none: call reset first")
         return self.mdp.action_mask[self._state].copy()
 
     def observations(self) -> NDArray[Any]:

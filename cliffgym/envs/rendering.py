@@ -21,6 +21,7 @@ Frame = NDArray[np.uint8]
 FRAME_SIZE = (720, 400)
 """Width and height of a frame in pixels: even numbers, as video codecs want them."""
 
+_PROMPT_LINES = 4
 _INK, _FAINT, _PAPER, _LINE = "#1b1f24", "#57606a", "#ffffff", "#d0d7de"
 # Okabe and Ito's palette: told apart by colour-blind people, and by their brightness in grey.
 _LEGAL, _WRONG = "#56b4e9", "#d55e00"
@@ -92,7 +93,8 @@ def draw_frame(scenario: Scenario, trace: Trace, reward_name: str, oracle: bool)
     draw.text((20, 10), scenario.id, fill=_PAPER, font=_font(20))
     draw.text((width - 20, 13), f"pays: {reward_name}", fill=_PAPER, font=_font(16), anchor="ra")
     y = 62
-    for line in _wrapped(draw, scenario.prompts[scenario.state_prompts[trace.start]], 18, width - 40):
+    prompt = _wrapped(draw, scenario.prompts[scenario.state_prompts[trace.start]], 18, width - 40)
+    for line in prompt if len(prompt) <= _PROMPT_LINES else [*prompt[: _PROMPT_LINES - 1], "..."]:
         draw.text((20, y), line, fill=_INK, font=_font(18))
         y += 26
     _draw_tokens(draw, scenario, trace, top=y + 14, bottom=height - 140)

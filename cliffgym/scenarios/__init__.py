@@ -40,14 +40,32 @@ def scenario(id: str, **parameters: Any) -> Scenario:
     {'correct': 1.0, 'instructions': 1.0}
     """
     id = id.removeprefix("cliffgym:") if isinstance(id, str) else id
-    build = SCENARIOS[choice("id", id, SCENARIOS)]
-    signature = inspect.signature(build)
+    known = parameter_names(id)
     for name in parameters:
-        if name not in signature.parameters:
-            raise TypeError(f"keyword argument of {id} must be one of {listing(signature.parameters)}, got {name!r}")
-    bound = signature.bind(**parameters)
+        if name not in known:
+            raise TypeError(f"keyword argument of {id} must be one of {listing(known)}, got {name!r}")
+    build = SCENARIOS[id]
+    bound = inspect.signature(build).bind(**parameters)
     bound.apply_defaults()
     return dataclasses.replace(build(**parameters), parameters=bound.arguments)
 
 
-__all__ = ["SCENARIOS", "length_control", "length_penalty", "scenario", "slacker", "sophistry", "tie_breaker"]
+def parameter_names(id: str) -> tuple[str, ...]:
+    """The keyword arguments of a registered scenario.
+
+    Raises:
+        ValueError: The id is unknown.
+    """
+    return tuple(inspect.signature(SCENARIOS[choice("id", id, SCENARIOS)]).parameters)
+
+
+__all__ = [
+    "SCENARIOS",
+    "length_control",
+    "length_penalty",
+    "parameter_names",
+    "scenario",
+    "slacker",
+    "sophistry",
+    "tie_breaker",
+]

@@ -109,7 +109,8 @@ def length_control(
     | `true`, `lcpo` | correct - deviation_penalty · deviation |
     | `truncation` | correct_within_budget |
 
-    Components: those of LengthPenalty, and `deviation` (distance of length from target, in thoughts).
+    Components: `deviation` (distance of length from target, in thoughts) and those of LengthPenalty: `correct`,
+    `correct_within_budget`, `length`, `truncated`, `overlong`, `malformed`.
 
     ## Episode end
     At `answer`, or at a `think` beyond `max_length`, which is cut off: nothing is correct, the length is `max_length`.
@@ -118,8 +119,8 @@ def length_control(
     `action_mask`, and unless `oracle=False`: `true_reward`, `incomplete_reward`, `components`; `outcome` at the end.
 
     ## Arguments
-    `targets`: target lengths, at most `max_length`. `deviation_penalty`: price of a thought off target. The others as
-    in LengthPenalty.
+    `targets`: target lengths, at most `max_length`. `deviation_penalty`: price of a thought off target.
+    `difficulties`, `max_length`, `budget` and `gamma` are as in LengthPenalty.
 
     ## Diagnoses
     Controllable reasoning (section 5 of arXiv:2507.20150): length-controlled policy optimisation pays a coefficient as
@@ -133,7 +134,7 @@ def length_control(
     return _length_scenario(
         id="Cliff-LengthControl-v0",
         difficulties=difficulties,
-        targets=targets,
+        targets=_lengths("targets", targets, integer("max_length", max_length, 1)),
         max_length=max_length,
         budget=budget,
         rewards={
@@ -160,11 +161,7 @@ def _length_scenario(
     max_length = integer("max_length", max_length, 1)
     budget = integer("budget", budget, 0)
     difficulties = _lengths("difficulties", difficulties, max_length)
-    pairs = [
-        (d, t)
-        for d in difficulties
-        for t in (_lengths("targets", targets, max_length) if targets is not None else (None,))
-    ]
+    pairs = [(d, t) for d in difficulties for t in (targets if targets is not None else (None,))]
 
     def rule(prompt: int, tokens: tuple[str, ...]) -> End | None:
         difficulty, target = pairs[prompt]

@@ -44,7 +44,12 @@ def policy_values(mdp: TabularMDP, policy: NDArray[np.float64], pay: NDArray[np.
 
 def state_visits(mdp: TabularMDP, policy: NDArray[np.float64]) -> NDArray[np.float64]:
     """(S,) discounted expected visits Σ_t gamma^t P(s_t = s) of each non-terminal state; 0 at terminal states."""
-    start = np.where(mdp.terminal, 0.0, mdp.initial)
+    return visits_from(mdp, policy, mdp.initial)
+
+
+def visits_from(mdp: TabularMDP, policy: NDArray[np.float64], start: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(S,) the same from any weights (S,) of first states, not only probabilities."""
+    start = np.where(mdp.terminal, 0.0, start)
     if mdp.is_acyclic:
         visits = start.copy()
         for states in reversed(mdp.levels):

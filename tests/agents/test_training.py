@@ -1,0 +1,453 @@
+"""Training works on every scenario, learns what it is paid for, and refuses what makes no sense."""
+
+import csv
+import json
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from cliffgym_agents import ALGORITHMS, TrainingResult, default_hyperparameters, exact_measures, policy_table, train
+from stable_baselines3 import A2C, DQN, PPO
+from stable_baselines3.common.callbacks import BaseCallback
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import cliffgym
+from cliffgym import CliffEnv, End, Scenario, build_scenario, optimal
+
+IDS = list(cliffgym.SCENARIOS)
+ROLLOUT = 1024  # tokens of one rollout of PPO, or of two of A2C
+
+every_id = pytest.mark.parametrize("id", IDS)
+every_algorithm = pytest.mark.parametrize("algorithm", ALGORITHMS)
+
+QUICK_PAIRS = [("Cliff-Slacker-v0", "true"), ("Cliff-LengthPenalty-v0", "true"), ("Cliff-Sophistry-v0", "incomplete")]
+PAIRS = [
+    pytest.param(id, reward, marks=() if (id, reward) in QUICK_PAIRS else pytest.mark.slow)
+    for id in IDS
+    for reward in ("incomplete", "true")
+]
+
+
+def short(id: str | Scenario = "Cliff-Slacker-v0", algorithm: str = "ppo", **kwargs: Any) -> TrainingResult:
+    arguments: dict[str, Any] = {"total_timesteps": ROLLOUT} | kwargs
+    return train(id, algorithm, **arguments)
+
+
+def assert_learned_what_it_was_paid_for(result: TrainingResult, reward: str) -> None:
+    best = optimal(result.scenario.mdp, result.scenario.reward(reward)).expected_return
+    assert result.measures["paid_return"] == pytest.approx(best, rel=0.02)
+
+
+class Watch(BaseCallback):
+    """Notes the entropy coefficient that each update is going to use, and everything that `info` says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.coefficients: list[float] = []
+        self.info_keys: set[str] = set()
+
+    def _on_step(self) -> bool:
+        for info in self.locals["infos"]:
+            self.info_keys |= set(info)
+        return True
+
+    def _on_rollout_end(self) -> None:
+        assert isinstance(self.model, PPO | A2C)
+        self.coefficients.append(self.model.ent_coef)
+
+
+# What training does
+
+
+@every_id
+@every_algorithm
+def test_a_short_run_works(algorithm: str, id: str) -> None:
+    result = short(id, algorithm)
+    mdp = result.scenario.mdp
+    assert type(result.model) is {"ppo": PPO, "a2c": A2C, "dqn": DQN}[algorithm]
+    assert result.policy_table.shape == (mdp.num_states, mdp.num_actions)
+    np.testing.assert_allclose(result.policy_table.sum(axis=1), 1)
+    assert (result.policy_table >= 0).all()
+    assert result.measures == exact_measures(result.scenario, result.policy_table, "incomplete")
+    assert result.history == []
+    assert result.wall_time > 0
+
+
+@pytest.mark.parametrize(("id", "reward"), PAIRS)
+def test_ppo_learns_what_it_is_paid_for(id: str, reward: str) -> None:
+    assert_learned_what_it_was_paid_for(train(id, reward=reward), reward)
+
+
+@pytest.mark.slow
+@every_id
+@pytest.mark.parametrize("algorithm", ["a2c", "dqn"])
+def test_a2c_and_dqn_learn_what_they_are_paid_for(algorithm: str, id: str) -> None:
+    assert_learned_what_it_was_paid_for(train(id, algorithm, reward="true"), "true")
+
+
+@pytest.mark.parametrize(("observation", "space"), [("onehot", gym.spaces.Box), ("tokens", gym.spaces.MultiDiscrete)])
+def test_other_observations_are_learned_from_as_well(observation: str, space: type) -> None:
+    result = train("Cliff-Slacker-v0", reward="true", env_kwargs={"observation": observation})
+    assert isinstance(result.model.observation_space, space)
+    assert_learned_what_it_was_paid_for(result, "true")
+
+
+def test_weights_of_components_are_a_reward_to_train_on() -> None:
+    # Effort alone is paid, though only after a right answer: the optimum is 2 comply tokens.
+    result = train("Cliff-Slacker-v0", reward={"effort": 1.0})
+    assert result.measures["effort"] == pytest.approx(2, rel=0.02)
+    assert result.measures["paid_return"] == pytest.approx(result.measures["effort"])
+
+
+def test_a_scenario_of_ones_own_is_learned() -> None:
+    coin = build_scenario(
+        id="Coin",
+        prompts=["Call it."],
+        tokens=["heads", "tails"],
+        rule=lambda prompt, tokens: End("called", {"won": float(tokens == ("heads",))}),
+        components=["won"],
+        rewards={"incomplete": {"won": 1.0}, "true": {"won": 1.0}},
+        gamma=1.0,
+    )
+    result = train(coin, total_timesteps=20 * ROLLOUT)
+    assert result.scenario is coin
+    assert result.settings["env_id"] == "Coin"
+    assert result.measures["won"] > 0.9
+
+
+@pytest.fixture
+def own_id() -> Iterator[Callable[[Callable[..., gym.Env[Any, Any]]], str]]:
+    """Registers an entry point with Gymnasium for the time of a test."""
+    id = "OwnTestEnvironment-v0"
+
+    def register(entry_point: Callable[..., gym.Env[Any, Any]]) -> str:
+        gym.register(id, entry_point=entry_point, disable_env_checker=True)
+        return id
+
+    yield register
+    gym.registry.pop(id, None)
+
+
+def test_an_environment_that_a_user_registered_is_trained_on(own_id: Callable[..., str]) -> None:
+    result = short(own_id(lambda **kwargs: CliffEnv("Cliff-Slacker-v0", problems=2, **kwargs)))
+    assert len(result.scenario.prompts) == 2
+
+
+def test_the_prefix_of_the_id_changes_nothing() -> None:
+    plain, prefixed = short("Cliff-Slacker-v0"), short("cliffgym:Cliff-Slacker-v0")
+    assert np.array_equal(plain.policy_table, prefixed.policy_table)
+    assert plain.settings == prefixed.settings
+
+
+@every_algorithm
+def test_gamma_is_the_scenarios(algorithm: str) -> None:
+    for gamma in (1.0, 0.9):
+        model = short(algorithm=algorithm, env_kwargs={"gamma": gamma}).model
+        assert isinstance(model, PPO | A2C | DQN)
+        assert model.gamma == gamma
+
+
+@every_algorithm
+def test_equal_seeds_give_equal_policies_and_others_differ(algorithm: str) -> None:
+    first, again, other = (short(algorithm=algorithm, seed=seed).policy_table for seed in (3, 3, 4))
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_the_agent_sees_no_oracle() -> None:
+    watch = Watch()
+    short(callbacks=[watch])
+    assert watch.info_keys >= {"action_mask"}
+    assert watch.info_keys.isdisjoint({"true_reward", "incomplete_reward", "components", "outcome"})
+
+
+def test_the_callers_arguments_are_left_alone() -> None:
+    callbacks: list[BaseCallback] = [Watch()]
+    hyperparameters, env_kwargs = {"n_epochs": 2}, {"problems": 2}
+    short(
+        callbacks=callbacks, hyperparameters=hyperparameters, env_kwargs=env_kwargs, evaluate_every=1, ent_coef="lin_1"
+    )
+    assert (len(callbacks), hyperparameters, env_kwargs) == (1, {"n_epochs": 2}, {"problems": 2})
+
+
+# Hyperparameters
+
+
+def test_advantages_are_not_standardised_unless_asked_for() -> None:
+    standardised = short(hyperparameters={"normalize_advantage": True}).model
+    plain = short().model
+    assert isinstance(plain, PPO)
+    assert isinstance(standardised, PPO)
+    assert not plain.normalize_advantage
+    assert standardised.normalize_advantage
+
+
+def test_hyperparameters_reach_the_model() -> None:
+    model = short(
+        hyperparameters={"n_steps": 4, "n_envs": 8, "batch_size": 16, "policy_kwargs": {"net_arch": [5]}}
+    ).model
+    assert isinstance(model, PPO)
+    assert (model.n_steps, model.n_envs, model.batch_size) == (4, 8, 16)
+    assert model.policy.mlp_extractor.latent_dim_pi == 5
+
+
+def test_defaults_come_from_the_file_of_the_algorithm() -> None:
+    settings = short(total_timesteps=ROLLOUT).settings["hyperparameters"]
+    expected = default_hyperparameters("ppo", "Cliff-Slacker-v0")
+    del expected["n_timesteps"]
+    assert settings == expected
+
+
+def test_an_id_that_the_file_does_not_list_gets_the_default_entry() -> None:
+    assert default_hyperparameters("dqn", "Elsewhere-v3") == default_hyperparameters("dqn", "default")
+
+
+@pytest.mark.parametrize("algorithm", ["ppo", "a2c"])
+def test_a_number_is_the_entropy_coefficient_throughout(algorithm: str) -> None:
+    watch = Watch()
+    short(algorithm=algorithm, ent_coef=0.07, total_timesteps=2 * ROLLOUT, callbacks=[watch])
+    assert len(watch.coefficients) >= 2
+    assert set(watch.coefficients) == {0.07}
+
+
+@pytest.mark.parametrize(
+    ("ent_coef", "expected"),
+    [("lin_0.1", [0.1, 0.075, 0.05, 0.025]), (lambda remaining: 0.2 * remaining**2, [0.2, 0.1125, 0.05, 0.0125])],
+    ids=["line", "function"],
+)
+def test_a_schedule_sets_the_entropy_coefficient_before_each_rollout(ent_coef: Any, expected: list[float]) -> None:
+    watch = Watch()
+    result = short(ent_coef=ent_coef, total_timesteps=4 * ROLLOUT, callbacks=[watch])
+    assert watch.coefficients == pytest.approx(expected)
+    at_end = exact_measures(result.scenario, result.policy_table, "incomplete", temperature=0)
+    assert result.measures == at_end
+
+
+def test_a2c_follows_a_schedule_too() -> None:
+    watch = Watch()
+    short(algorithm="a2c", ent_coef="lin_0.1", total_timesteps=ROLLOUT, callbacks=[watch])
+    assert watch.coefficients == pytest.approx([0.1, 0.05])
+
+
+def test_the_last_value_of_a_schedule_is_the_temperature_of_the_measures() -> None:
+    result = short(reward="true", ent_coef=lambda remaining: 0.1 + remaining)
+    assert result.measures == exact_measures(result.scenario, result.policy_table, "true", temperature=0.1)
+
+
+# What is refused
+
+
+def refusal(name: str, error: type[Exception], message: str, **arguments: Any) -> Any:
+    return pytest.param(arguments, error, message, id=name)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        refusal("algorithm", ValueError, r'algorithm must be one of "ppo", "a2c", "dqn", got \'sac\'', algorithm="sac"),
+        refusal("reward", ValueError, r'reward must be one of "incomplete", "true", "lazy", got \'tru\'', reward="tru"),
+        refusal("component", ValueError, r"component must be one of .*, got 'corect'", reward={"corect": 1.0}),
+        refusal(
+            "environment's argument",
+            TypeError,
+            r'keyword argument of Cliff-Slacker-v0 must be one of .*"problems", .*, got \'problem\'',
+            env_kwargs={"problem": 4},
+        ),
+        refusal(
+            "reward twice",
+            ValueError,
+            "reward must be an argument of its own, got 'lazy'",
+            env_kwargs={"reward": "lazy"},
+        ),
+        refusal("size", ValueError, "problems must be >= 1, got 0", env_kwargs={"problems": 0}),
+        refusal("negative", ValueError, "ent_coef must be >= 0, got -0.1", ent_coef=-0.1),
+        refusal("nan", ValueError, "ent_coef must be finite, got nan", ent_coef=float("nan")),
+        refusal(
+            "other schedule", ValueError, "ent_coef must be .* like \"lin_0.1\", got 'quad_0.1'", ent_coef="quad_0.1"
+        ),
+        refusal("no start", ValueError, "ent_coef must be .*, got 'lin_'", ent_coef="lin_"),
+        refusal("negative line", ValueError, "ent_coef must be .*, got 'lin_-1'", ent_coef="lin_-1"),
+        refusal("negative function", ValueError, "ent_coef must be >= 0, got -0.5", ent_coef=lambda r: -r / 2),
+        refusal("list", TypeError, "ent_coef must be a number", ent_coef=[0.1]),
+        refusal("ent_coef of dqn", ValueError, "ent_coef must be left out for dqn", algorithm="dqn", ent_coef=0.1),
+        refusal(
+            "hidden ent_coef of dqn",
+            ValueError,
+            "ent_coef must be left out for dqn.*, got 0.1",
+            algorithm="dqn",
+            hyperparameters={"ent_coef": 0.1},
+        ),
+        refusal("no steps", ValueError, "total_timesteps must be >= 1, got 0", total_timesteps=0),
+        refusal("fractional steps", TypeError, "total_timesteps must be an integer, got 10.5", total_timesteps=10.5),
+        refusal("steps as text", TypeError, "total_timesteps must be an integer, got '10'", total_timesteps="10"),
+        refusal("seed", ValueError, r"seed must be in \[0, 4294967295\], got -1", seed=-1),
+        refusal("seed as bool", TypeError, "seed must be an integer, got True", seed=True),
+        refusal("evaluate_every", ValueError, "evaluate_every must be >= 1, got 0", evaluate_every=0),
+        refusal(
+            "hyperparameter",
+            TypeError,
+            r"hyperparameter of ppo must be one of .*, got 'learning_speed'",
+            hyperparameters={"learning_speed": 0.1},
+        ),
+        refusal(
+            "of another algorithm",
+            TypeError,
+            r"hyperparameter of dqn must be one of .*, got 'n_epochs'",
+            algorithm="dqn",
+            hyperparameters={"n_epochs": 3},
+        ),
+        refusal("gamma", ValueError, "gamma belongs to the scenario, got 0.9", hyperparameters={"gamma": 0.9}),
+        refusal("seed twice", TypeError, "hyperparameter of ppo .*, got 'seed'", hyperparameters={"seed": 3}),
+        refusal("n_envs", ValueError, "n_envs must be >= 1, got 0", hyperparameters={"n_envs": 0}),
+        refusal("n_steps", ValueError, "n_steps must be >= 1, got 0", hyperparameters={"n_steps": 0}),
+        refusal("batch_size", ValueError, "batch_size must be >= 1, got 0", hyperparameters={"batch_size": 0}),
+        refusal("n_epochs", ValueError, "n_epochs must be >= 1, got 0", hyperparameters={"n_epochs": 0}),
+        refusal("clip_range", ValueError, "hyperparameters .* PPO.*: .*not x", hyperparameters={"clip_range": "x"}),
+        refusal("no such id", ValueError, "env_id must be .*, got 'Cliff-Slack-v0'.*Slacker", env_id="Cliff-Slack-v0"),
+        refusal("no such version", ValueError, "env_id must be .*, got 'Cliff-Slacker-v9'", env_id="Cliff-Slacker-v9"),
+        refusal("other library", TypeError, "env_id must make a CliffEnv, got .*FrozenLake-v1", env_id="FrozenLake-v1"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(arguments: dict[str, Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        train(**{"env_id": "Cliff-Slacker-v0", "total_timesteps": ROLLOUT} | arguments)
+
+
+def test_an_environment_of_another_kind_is_refused(own_id: Callable[..., str]) -> None:
+    id = own_id(lambda **kwargs: gym.make("FrozenLake-v1"))
+    with pytest.raises(TypeError, match=f"env_id must make a CliffEnv, got FrozenLakeEnv from '{id}'"):
+        train(id)
+
+
+def test_a_scenario_object_takes_no_sizes() -> None:
+    with pytest.raises(TypeError, match="takes no further keyword arguments"):
+        train(cliffgym.scenario("Cliff-Slacker-v0"), env_kwargs={"problems": 2})
+
+
+# History
+
+
+def tensorboard_scalars(folder: Path, tag: str) -> tuple[list[int], list[float]]:
+    (run,) = [path for path in folder.iterdir() if path.is_dir()]
+    events = EventAccumulator(str(run))
+    events.Reload()
+    scalars = events.Scalars(tag)
+    return [event.step for event in scalars], [event.value for event in scalars]
+
+
+def read_csv(path: Path) -> list[dict[str, float]]:
+    with path.open(newline="") as file:
+        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+
+
+@every_algorithm
+@pytest.mark.parametrize("every", [ROLLOUT, 700])
+def test_history_goes_from_the_start_to_the_end(algorithm: str, every: int, tmp_path: Path) -> None:
+    result = short(algorithm=algorithm, total_timesteps=3 * ROLLOUT, evaluate_every=every, log_folder=tmp_path)
+    steps = [row["timesteps"] for row in result.history]
+    assert (steps[0], steps[-1]) == (0, 3 * ROLLOUT)
+    assert (np.diff(steps) > 0).all()
+    assert len(steps) == 4 if every == ROLLOUT else len(steps) >= 4
+    assert {name: value for name, value in result.history[-1].items() if name != "timesteps"} == result.measures
+    assert read_csv(tmp_path / "history.csv") == result.history
+
+
+@every_algorithm
+def test_tensorboard_shows_the_history(algorithm: str, tmp_path: Path) -> None:
+    result = short(algorithm=algorithm, total_timesteps=3 * ROLLOUT, evaluate_every=ROLLOUT, log_folder=tmp_path)
+    for name in ("true_return", "total_variation"):
+        steps, values = tensorboard_scalars(tmp_path, f"exact/{name}")
+        assert steps == [row["timesteps"] for row in result.history]
+        assert values == pytest.approx([row[name] for row in result.history], rel=1e-6)
+
+
+def test_history_refers_to_the_last_value_of_a_schedule() -> None:
+    result = short(reward="true", ent_coef=lambda remaining: 0.1 + remaining, evaluate_every=ROLLOUT)
+    assert result.history[-1] == {"timesteps": ROLLOUT, **result.measures}
+
+
+def test_evaluating_changes_nothing_in_the_training(tmp_path: Path) -> None:
+    plain, watched = short(), short(evaluate_every=64, log_folder=tmp_path)
+    assert np.array_equal(plain.policy_table, watched.policy_table)
+
+
+def test_without_evaluations_there_is_a_log_but_no_history(tmp_path: Path) -> None:
+    short(log_folder=tmp_path)
+    assert not (tmp_path / "history.csv").exists()
+    assert tensorboard_scalars(tmp_path, "rollout/ep_rew_mean")[0] == [ROLLOUT]
+
+
+def test_nothing_is_written_unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    short(evaluate_every=ROLLOUT)
+    assert list(tmp_path.iterdir()) == []
+
+
+# Records
+
+
+def refuse_constant(text: str) -> None:
+    raise AssertionError(f"{text} is not JSON")
+
+
+@pytest.mark.parametrize(("algorithm", "kind"), [("ppo", PPO), ("a2c", A2C), ("dqn", DQN)])
+def test_what_is_saved_can_be_read_back(algorithm: str, kind: Any, tmp_path: Path) -> None:
+    result = short(algorithm=algorithm, env_kwargs={"problems": 2})
+    result.save(tmp_path / "a" / "b")
+    assert sorted(path.name for path in (tmp_path / "a" / "b").iterdir()) == [
+        "measures.json",
+        "model.zip",
+        "policy.npz",
+    ]
+
+    env = CliffEnv("Cliff-Slacker-v0", problems=2)
+    model = kind.load(tmp_path / "a" / "b" / "model.zip", device="cpu")
+    assert np.array_equal(policy_table(model, env), result.policy_table)
+    with np.load(tmp_path / "a" / "b" / "policy.npz", allow_pickle=False) as archive:
+        assert np.array_equal(archive["policy"], result.policy_table)
+
+    text = (tmp_path / "a" / "b" / "measures.json").read_text(encoding="utf-8")
+    record = json.loads(text, parse_constant=refuse_constant)
+    assert record["measures"] == result.measures
+    assert record["settings"] == result.settings
+    assert record["wall_time"] == result.wall_time
+
+
+def test_a_history_is_saved_with_the_rest(tmp_path: Path) -> None:
+    result = short(evaluate_every=ROLLOUT)
+    result.save(tmp_path)
+    assert read_csv(tmp_path / "history.csv") == result.history
+
+
+def test_settings_say_what_was_trained() -> None:
+    result = short(
+        "Cliff-TieBreaker-v0",
+        reward={"correct": 1.0, "target_format": 0.5},
+        ent_coef="lin_0.1",
+        seed=7,
+        env_kwargs={"problems": 2},
+        hyperparameters={"n_epochs": 2},
+    )
+    expected = {
+        "env_id": "Cliff-TieBreaker-v0",
+        "env_kwargs": {"problems": 2},
+        "algorithm": "ppo",
+        "reward": {"correct": 1.0, "target_format": 0.5},
+        "ent_coef": "lin_0.1",
+        "total_timesteps": ROLLOUT,
+        "seed": 7,
+    }
+    assert {name: result.settings[name] for name in expected} == expected
+    assert result.settings["hyperparameters"]["n_epochs"] == 2
+
+
+def test_settings_with_a_function_can_be_saved(tmp_path: Path) -> None:
+    short(ent_coef=lambda remaining: remaining).save(tmp_path)
+    assert (
+        json.loads((tmp_path / "measures.json").read_text(encoding="utf-8"))["settings"]["total_timesteps"] == ROLLOUT
+    )
