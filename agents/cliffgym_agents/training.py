@@ -204,7 +204,8 @@ def _make_model(algorithm: str, vec_env: VecEnv, settings: dict[str, Any], **giv
     for name in ("n_steps", "batch_size", "n_epochs"):
         if name in settings:
             integer(name, settings[name], 1)
-    arguments: dict[str, Any] = {"device": "cpu", **settings, **given}
+    lines = {n: parse_schedule(n, settings[n]) for n in ("learning_rate", "clip_range") if n in settings}
+    arguments: dict[str, Any] = {"device": "cpu", **settings, **lines, **given}
     try:
         return kind(env=vec_env, **arguments)
     except (AssertionError, RuntimeError, TypeError) as error:

@@ -1,5 +1,38 @@
 """Analysis of rewards and the policies they make optimal: `(mdp, reward table)` in, frozen results out."""
 
+from cliffgym.analysis.bounds import STATEMENTS, StatementCheck
+from cliffgym.analysis.distances import Distances, distances, epic_distance, shaping_distance, starc_distance
 from cliffgym.analysis.intervals import RegretInterval, regret_interval
+from cliffgym.analysis.line import Breakpoint, Line, Segment, trace_line
+from cliffgym.analysis.plane import Cell, PhaseDiagram, phase_diagram
+from cliffgym.analysis.radius import CliffRadius, cliff_radius
+from cliffgym.analysis.soft_path import SoftPath, soft_path
+from cliffgym.analysis.ties import Ties, ties
+from cliffgym.analysis.verification import StatementSummary, verify
 
-__all__ = ["RegretInterval", "regret_interval"]
+__all__ = [
+    "STATEMENTS",
+    "Breakpoint",
+    "Cell",
+    "CliffRadius",
+    "Distances",
+    "Line",
+    "PhaseDiagram",
+    "RegretInterval",
+    "Segment",
+    "SoftPath",
+    "StatementCheck",
+    "StatementSummary",
+    "Ties",
+    "cliff_radius",
+    "distances",
+    "epic_distance",
+    "phase_diagram",
+    "regret_interval",
+    "shaping_distance",
+    "soft_path",
+    "starc_distance",
+    "ties",
+    "trace_line",
+    "verify",
+]

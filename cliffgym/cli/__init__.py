@@ -1,18 +1,19 @@
-"""The command line: `cliffgym list`, `show`, `train`, `demo`.
+"""The command line: `cliffgym list`, `show`, `analyze`, `cliffs`, `verify`, `train`, `demo`.
 
 Errors are one line on standard error and exit status 2. Commands that need an extra import it when they run, and say
 which one is missing.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 import cliffgym
-from cliffgym.cli import demo, listing, show, train
+from cliffgym.cli import analyze, cliffs, demo, listing, show, train, verify
 
-_COMMANDS = (listing, show, train, demo)
+_COMMANDS = (listing, show, analyze, cliffs, verify, train, demo)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -40,15 +41,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: What follows the program's name; default `sys.argv`.
 
     Returns:
-        The exit status: 0, 2 for bad input or a missing extra, 130 if interrupted.
+        The exit status: 0, or what the command returns (1 if `verify` finds a violation); 2 for bad input or a missing
+        extra, 130 if interrupted.
     """
     options = make_parser().parse_args(arguments)
     try:
-        options.run(options)
+        status = options.run(options) or 0
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        # Whoever reads our output (`| head`) has had enough. What is left of it goes nowhere, at exit too.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (ValueError, TypeError, OSError, ImportError) as error:
         print(f"cliffgym: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("cliffgym: interrupted", file=sys.stderr)
         return 130
-    return 0

@@ -1,4 +1,4 @@
-"""Callbacks and schedules on models that were not made by `train`."""
+"""Callbacks and schedules, on models of one's own and in `train`."""
 
 import csv
 import itertools
@@ -6,19 +6,29 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from cliffgym_agents import ExactEvaluation, exact_measures, policy_table
+from cliffgym_agents import ALGORITHMS, ExactEvaluation, TrainingResult, exact_measures, policy_table, train
 from cliffgym_agents.schedules import EntropySchedule, parse_schedule
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from cliffgym import CliffEnv
 
 ROLLOUT = 128
+TOKENS = 1024  # of one rollout of PPO, or of two of A2C, at the default hyperparameters
+
+every_algorithm = pytest.mark.parametrize("algorithm", ALGORITHMS)
 
 
 def make_model(env: CliffEnv, **kwargs: Any) -> PPO:
     return PPO("MlpPolicy", env, n_steps=ROLLOUT, n_epochs=1, gamma=1.0, seed=0, device="cpu", **kwargs)
+
+
+def read_csv(path: Path) -> list[dict[str, float]]:
+    with path.open(newline="") as file:
+        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
 
 
 class Probe(BaseCallback):
@@ -74,8 +84,7 @@ def test_the_file_is_whole_at_any_moment(tmp_path: Path) -> None:
     lengths = []
 
     def read() -> None:
-        with path.open(newline="") as file:
-            rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+        rows = read_csv(path)
         assert rows == evaluation.history
         lengths.append(len(rows))
 
@@ -140,3 +149,56 @@ def test_other_texts_are_refused(text: str) -> None:
 def test_other_values_are_refused(value: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match="beta must be"):
         parse_schedule("beta", value)
+
+
+# What `train` makes of them
+
+
+def short_training(algorithm: str = "ppo", **kwargs: Any) -> TrainingResult:
+    arguments: dict[str, Any] = {"total_timesteps": TOKENS} | kwargs
+    return train("Cliff-Slacker-v0", algorithm, **arguments)
+
+
+def tensorboard_scalars(folder: Path, tag: str) -> tuple[list[int], list[float]]:
+    (run,) = [path for path in folder.iterdir() if path.is_dir()]
+    events = EventAccumulator(str(run))
+    events.Reload()
+    scalars = events.Scalars(tag)
+    return [event.step for event in scalars], [event.value for event in scalars]
+
+
+@every_algorithm
+@pytest.mark.parametrize("every", [TOKENS, 700])
+def test_history_goes_from_the_start_to_the_end(algorithm: str, every: int, tmp_path: Path) -> None:
+    result = short_training(algorithm, total_timesteps=3 * TOKENS, evaluate_every=every, log_folder=tmp_path)
+    steps = [row["timesteps"] for row in result.history]
+    assert (steps[0], steps[-1]) == (0, 3 * TOKENS)
+    assert (np.diff(steps) > 0).all()
+    assert len(steps) == 4 if every == TOKENS else len(steps) >= 4
+    assert {name: value for name, value in result.history[-1].items() if name != "timesteps"} == result.measures
+    assert read_csv(tmp_path / "history.csv") == result.history
+
+
+@every_algorithm
+def test_tensorboard_shows_the_history(algorithm: str, tmp_path: Path) -> None:
+    result = short_training(algorithm, total_timesteps=3 * TOKENS, evaluate_every=TOKENS, log_folder=tmp_path)
+    for name in ("true_return", "total_variation"):
+        steps, values = tensorboard_scalars(tmp_path, f"exact/{name}")
+        assert steps == [row["timesteps"] for row in result.history]
+        assert values == pytest.approx([row[name] for row in result.history], rel=1e-6)
+
+
+def test_history_refers_to_the_last_value_of_a_schedule() -> None:
+    result = short_training(reward="true", ent_coef=lambda remaining: 0.1 + remaining, evaluate_every=TOKENS)
+    assert result.history[-1] == {"timesteps": TOKENS, **result.measures}
+
+
+def test_evaluating_changes_nothing_in_the_training(tmp_path: Path) -> None:
+    plain, watched = short_training(), short_training(evaluate_every=64, log_folder=tmp_path)
+    assert np.array_equal(plain.policy_table, watched.policy_table)
+
+
+def test_without_evaluations_there_is_a_log_but_no_history(tmp_path: Path) -> None:
+    short_training(log_folder=tmp_path)
+    assert not (tmp_path / "history.csv").exists()
+    assert tensorboard_scalars(tmp_path, "rollout/ep_rew_mean")[0] == [TOKENS]

@@ -1,68 +1,17 @@
-"""Figures. matplotlib is imported when one is drawn, since it takes longer to import than all the rest.
+"""The demo's figure: trained agents around the cliff of TieBreaker, and what incomplete rewards cost."""
 
-Colours are Okabe and Ito's, told apart by colour-blind people; markers and line styles say the same again, in grey.
-"""
-
-import io
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cliffgym.files import atomic_write
+from cliffgym.plots.style import BLUE, GREEN, ORANGE, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-BLUE, ORANGE, GREEN = "#0072b2", "#d55e00", "#009e73"
-
-_STYLE = {
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#e5e7eb",
-    "svg.fonttype": "none",
-    "svg.hashsalt": "cliffgym",
-}
-
-
-def new_figure(width: float, height: float, columns: int = 1) -> tuple["Figure", list["Axes"]]:
-    """A figure with `columns` axes side by side; sizes in inches.
-
-    Raises:
-        ImportError: matplotlib is not installed; the message names the extra that brings it.
-    """
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError("figures need matplotlib, which is not installed: pip install 'cliffgym[plots]'") from error
-    with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
-        figure = Figure(figsize=(width, height), layout="constrained")
-        axes = figure.subplots(1, columns, squeeze=False)[0]
-    return figure, list(axes)
-
-
-def save_figure(figure: "Figure", stem: str | os.PathLike[str]) -> list[Path]:
-    """Writes `stem`.png and `stem`.svg atomically and returns their paths."""
-    import matplotlib as mpl
-
-    paths = []
-    for suffix, options in (("png", {"dpi": 160}), ("svg", {"metadata": {"Date": None}})):
-        buffer = io.BytesIO()
-        with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
-            figure.savefig(buffer, format=suffix, **options)  # type: ignore[arg-type]
-        paths.append(Path(f"{os.fspath(stem)}.{suffix}"))
-        with atomic_write(paths[-1]) as file:
-            file.write(buffer.getvalue())
-    return paths
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,83 @@
+"""Lines and planes of rewards in a scenario's own words: one component's weight moves, the others stay.
+
+The analysis itself knows tables only; see `cliffgym.analysis`.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cliffgym.analysis.line import Line, trace_line
+from cliffgym.checks import choice
+from cliffgym.rewards import RewardComponents
+from cliffgym.solvers import TIE_TOLERANCE
+from cliffgym.trace_scenario import Scenario
+
+
+def trace_weights(
+    scenario: Scenario,
+    component: str,
+    start: float,
+    stop: float,
+    reward: str | Mapping[str, float] = "true",
+    *,
+    reachable_only: bool = True,
+    tie_tolerance: float = TIE_TOLERANCE,
+) -> Line:
+    """Finds every cliff of a named reward as one component's weight moves from `start` to `stop`.
+
+    Args:
+        scenario: The scenario.
+        component: The component whose weight moves.
+        start: Its first weight.
+        stop: Its last weight.
+        reward: A reward's name, or weights; the moving component's own weight in it is ignored.
+        reachable_only: As in `trace_line`; here, by default, only behaviour counts.
+        tie_tolerance: As in `optimal`.
+
+    Returns:
+        The line; positions are weights of the component. Segments and jumps report every component, and the returns
+        `incomplete_return` and `true_return` under the scenario's own two rewards.
+
+    Raises:
+        ValueError: An unknown component or reward; start >= stop; or a component that is zero everywhere.
+
+    >>> import cliffgym
+    >>> line = trace_weights(cliffgym.scenario("Cliff-Sophistry-v0"), "fooled", 0, 1, reward="incomplete")
+    >>> [round(point.position, 12) for point in line.breakpoints]
+    [0.25, 0.666666666667, 0.875]
+    """
+    base, direction = split_reward(scenario, reward, component)
+    return trace_line(
+        scenario.mdp,
+        base,
+        direction,
+        start,
+        stop,
+        components=with_returns(scenario),
+        reachable_only=reachable_only,
+        tie_tolerance=tie_tolerance,
+    )
+
+
+def split_reward(
+    scenario: Scenario, reward: str | Mapping[str, float], *moving: str
+) -> tuple[NDArray[np.float64], ...]:
+    """The table (S, A) of a reward without the moving components, and the table of each of those.
+
+    Raises:
+        ValueError: An unknown component or reward.
+    """
+    weights = reward
+    if isinstance(weights, str):
+        weights = scenario.rewards[choice("reward", weights, scenario.rewards, place=scenario.id)]
+    tables = tuple(scenario.components[component] for component in moving)
+    return (scenario.components.combine({k: w for k, w in weights.items() if k not in moving}), *tables)
+
+
+def with_returns(scenario: Scenario) -> RewardComponents:
+    """The scenario's components, and its incomplete and true rewards as two more: measures of every policy."""
+    names = (*scenario.components.names, "incomplete_return", "true_return")
+    tables = [scenario.components.table, scenario.reward("incomplete")[None], scenario.reward("true")[None]]
+    return RewardComponents(names, np.concatenate(tables))
