@@ -18,6 +18,7 @@ from cliffgym import TabularMDP
 from cliffgym.analysis.intervals import RegretInterval, regret_interval
 from cliffgym.analysis.line import Line
 from cliffgym.analysis.plane import PhaseDiagram, phase_diagram
+from cliffgym.analysis.weights import split_reward, trace_weights, with_returns
 from cliffgym.plots import (
     OPTIMAL_RETURN,
     SoftCurve,
@@ -32,7 +33,6 @@ from cliffgym.plots import (
 )
 from cliffgym.plots.style import spread
 from cliffgym.testing import random_mdp, random_policy
-from cliffgym.weights import split_reward, trace_weights, with_returns
 
 ORANGE, BLUE = "#d55e00", "#0072b2"
 SLACKER = cliffgym.scenario("Cliff-Slacker-v0")

@@ -15,9 +15,9 @@ from cliffgym import TabularMDP
 from cliffgym.analysis.intervals import regret_interval
 from cliffgym.analysis.radius import cliff_radius
 from cliffgym.analysis.ties import ties
+from cliffgym.analysis.weights import trace_weights
 from cliffgym.cli import main
 from cliffgym.testing import random_mdp, random_reward
-from cliffgym.weights import trace_weights
 
 ROOT = Path(__file__).parents[1]
 CLIFFS = ["cliffs", "Cliff-LengthPenalty-v0", "--component", "length", "--from", "-1.2", "--to", "0.2"]

@@ -243,7 +243,7 @@ def test_a_breakpoint_of_many_states_is_one() -> None:
     rng = np.random.default_rng(0)
     successors = np.full((101, 2, 1), 100)
     mdp = TabularMDP(successors, np.ones((101, 2, 1)), np.full(101, 1 / 101), np.arange(101) == 100, 1.0)
-    speed = np.append(rng.uniform(0.01, 100, size=100), 0)
+    speed = np.append(10 ** rng.uniform(-5, 1, size=100), 0)
     flat = rng.uniform(-1, 1, size=101) * (speed > 0)
     line = trace_line(mdp, np.stack([flat, flat - speed / 3], 1), np.stack([0 * speed, speed], 1), -1, 1)
     assert positions(line) == pytest.approx([1 / 3], abs=1e-12)

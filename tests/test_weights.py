@@ -12,7 +12,7 @@ import cliffgym
 from cliffgym import Scenario, optimal
 from cliffgym.analysis import Line
 from cliffgym.analysis.ties import reachable_under
-from cliffgym.weights import split_reward, trace_weights, with_returns
+from cliffgym.analysis.weights import split_reward, trace_weights, with_returns
 
 LINES: dict[str, tuple[str, str, float, float, str | dict[str, float], list[Fraction]]] = {
     name: (id, component, start, stop, reward, [Fraction(point) for point in points])

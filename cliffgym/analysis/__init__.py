@@ -9,6 +9,7 @@ from cliffgym.analysis.radius import CliffRadius, cliff_radius
 from cliffgym.analysis.soft_path import SoftPath, soft_path
 from cliffgym.analysis.ties import Ties, ties
 from cliffgym.analysis.verification import StatementSummary, verify
+from cliffgym.analysis.weights import trace_weights
 
 __all__ = [
     "STATEMENTS",
@@ -34,5 +35,6 @@ __all__ = [
     "starc_distance",
     "ties",
     "trace_line",
+    "trace_weights",
     "verify",
 ]

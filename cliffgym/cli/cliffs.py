@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from cliffgym.analysis.line import Line
+from cliffgym.analysis.weights import split_reward, trace_weights, with_returns
 from cliffgym.cli.arguments import add_scenario_arguments, reward_argument
 from cliffgym.cli.subjects import reward_name
 from cliffgym.scenarios import scenario
 from cliffgym.tables import text_table
 from cliffgym.trace_scenario import Scenario
-from cliffgym.weights import split_reward, trace_weights, with_returns
 
 _RETURNS = ("incomplete_return", "true_return")
 _TEMPERATURES = (0.01, 0.03, 0.1)  # of the soft curves, in reward per nat

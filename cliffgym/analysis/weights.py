@@ -1,22 +1,48 @@
 """Lines and planes of rewards in a scenario's own words: one component's weight moves, the others stay.
 
-The analysis itself knows tables only; see `cliffgym.analysis`.
+The rest of the analysis knows tables only. This module turns names into tables, for anything that has the parts of a
+`Scenario` named in `Weighted`.
 """
 
 from collections.abc import Mapping
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cliffgym.analysis.line import Line, trace_line
 from cliffgym.checks import choice
+from cliffgym.mdp import TabularMDP
 from cliffgym.rewards import RewardComponents
 from cliffgym.solvers import TIE_TOLERANCE
-from cliffgym.trace_scenario import Scenario
+
+
+class Weighted(Protocol):
+    """An MDP whose rewards, `incomplete` and `true` among them, are weightings of components; a `Scenario` is one."""
+
+    @property
+    def id(self) -> str:
+        """What to call it in messages."""
+        ...
+
+    @property
+    def mdp(self) -> TabularMDP:
+        """The dynamics."""
+        ...
+
+    @property
+    def components(self) -> RewardComponents:
+        """Named tables (K, S, A)."""
+        ...
+
+    @property
+    def rewards(self) -> Mapping[str, Mapping[str, float]]:
+        """Weights of components by reward name."""
+        ...
 
 
 def trace_weights(
-    scenario: Scenario,
+    scenario: Weighted,
     component: str,
     start: float,
     stop: float,
@@ -62,7 +88,7 @@ def trace_weights(
 
 
 def split_reward(
-    scenario: Scenario, reward: str | Mapping[str, float], *moving: str
+    scenario: Weighted, reward: str | Mapping[str, float], *moving: str
 ) -> tuple[NDArray[np.float64], ...]:
     """The table (S, A) of a reward without the moving components, and the table of each of those.
 
@@ -76,8 +102,11 @@ def split_reward(
     return (scenario.components.combine({k: w for k, w in weights.items() if k not in moving}), *tables)
 
 
-def with_returns(scenario: Scenario) -> RewardComponents:
+def with_returns(scenario: Weighted) -> RewardComponents:
     """The scenario's components, and its incomplete and true rewards as two more: measures of every policy."""
     names = (*scenario.components.names, "incomplete_return", "true_return")
-    tables = [scenario.components.table, scenario.reward("incomplete")[None], scenario.reward("true")[None]]
+    tables = [
+        scenario.components.table,
+        *(scenario.components.combine(scenario.rewards[name])[None] for name in ("incomplete", "true")),
+    ]
     return RewardComponents(names, np.concatenate(tables))
