@@ -20,25 +20,15 @@ def heights(
     Returns:
         (S,) steps: 0 at terminal states, and -1 at states from which a cycle can be reached.
     """
-    num_states = terminal.size
-    origin, _, _ = edges = np.nonzero(probabilities > 0)
-    target = successors[edges]
-    acts = ~terminal[origin]
-    origin, target = origin[acts], target[acts]
-
-    # Edges sorted by where they lead, so that the predecessors of a state are one slice.
-    by_target = np.argsort(target, kind="stable")
-    origin = origin[by_target]
-    first = np.searchsorted(target[by_target], np.arange(num_states + 1))
-    open_edges = np.bincount(origin, minlength=num_states)
-
+    num_actions = successors.shape[1]
+    incoming, first = _incoming(successors, probabilities, terminal)
+    origin = incoming // num_actions
+    open_edges = np.bincount(origin, minlength=terminal.size)
     height = np.where(terminal, 0, -1)
     frontier, level = np.flatnonzero(terminal), 0
     while frontier.size:
         level += 1
-        starts, counts = first[frontier], first[frontier + 1] - first[frontier]
-        offsets = np.repeat(starts - np.concatenate(([0], np.cumsum(counts)[:-1])), counts)
-        predecessors, closed = np.unique(origin[offsets + np.arange(offsets.size)], return_counts=True)
+        predecessors, closed = np.unique(origin[_slices(first, frontier)], return_counts=True)
         open_edges[predecessors] -= closed
         frontier = predecessors[open_edges[predecessors] == 0]
         height[frontier] = level
@@ -61,10 +51,66 @@ def endless_states(
     Returns:
         The indices of those states, in increasing order.
     """
-    empty = probabilities == 0
+    num_actions = successors.shape[1]
+    incoming, first = _incoming(successors, probabilities, terminal)
     inside = ~terminal
-    while True:
-        stays = (inside[successors] | empty).all(axis=2).any(axis=1) & inside
-        if np.array_equal(stays, inside):
-            return np.flatnonzero(inside)
-        inside = stays
+    stays = np.repeat(inside, num_actions)  # (S·A,) whether the action surely stays among the states left
+    frontier = np.flatnonzero(terminal)
+    while frontier.size:
+        leaving = incoming[_slices(first, frontier)]
+        leaving = np.unique(leaving[stays[leaving]])
+        stays[leaving] = False
+        states = np.unique(leaving // num_actions)
+        frontier = states[inside[states] & ~stays.reshape(-1, num_actions)[states].any(axis=1)]
+        inside[frontier] = False
+    return np.flatnonzero(inside)
+
+
+def reachable(
+    successors: NDArray[np.intp],
+    probabilities: NDArray[np.float64],
+    initial: NDArray[np.float64],
+    actions: NDArray[np.bool_],
+) -> NDArray[np.bool_]:
+    """States that can be reached from the start.
+
+    Args:
+        successors: (S, A, B) next states.
+        probabilities: (S, A, B) their probabilities.
+        initial: (S,) probabilities of the first state.
+        actions: (S, A) True where the action may be taken.
+
+    Returns:
+        (S,) True where the state can be reached.
+    """
+    seen = initial > 0
+    frontier = np.flatnonzero(seen)
+    while frontier.size:
+        taken = actions[frontier][:, :, None] & (probabilities[frontier] > 0)
+        nexts = np.unique(successors[frontier][taken])
+        frontier = nexts[~seen[nexts]]
+        seen[frontier] = True
+    return seen
+
+
+def _incoming(
+    successors: NDArray[np.intp], probabilities: NDArray[np.float64], terminal: NDArray[np.bool_]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The edges out of non-terminal states, sorted by where they lead.
+
+    Returns:
+        The pair s · A + a that each edge belongs to, and (S + 1,) where each target's slice of them begins.
+    """
+    states, actions, _ = edges = np.nonzero(probabilities > 0)
+    target = successors[edges]
+    acts = ~terminal[states]
+    pairs, target = (states * successors.shape[1] + actions)[acts], target[acts]
+    by_target = np.argsort(target, kind="stable")
+    return pairs[by_target], np.searchsorted(target[by_target], np.arange(terminal.size + 1))
+
+
+def _slices(first: NDArray[np.intp], targets: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The places of all edges that lead to one of `targets`."""
+    starts, counts = first[targets], first[targets + 1] - first[targets]
+    offsets = np.repeat(starts - np.concatenate(([0], np.cumsum(counts)[:-1])), counts)
+    return offsets + np.arange(offsets.size)

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from cliffgym.checks import array, listing, number
 from cliffgym.conversion import pack_dense, unpack_toy_text
 from cliffgym.files import atomic_write
-from cliffgym.graph import endless_states, heights
+from cliffgym.graph import endless_states, heights, reachable
 
 if TYPE_CHECKING:
     import gymnasium
@@ -164,7 +164,7 @@ class TabularMDP:
 
     @classmethod
     def from_gym(cls, env: "gymnasium.Env[Any, Any]", gamma: float = 0.99) -> tuple[Self, NDArray[np.float64]]:
-        """Reads the table `P` of a toy-text environment (FrozenLake, Taxi, CliffWalking, ours, or a user's).
+        """Reads the table `P` of a toy-text environment (FrozenLake, Taxi, CliffWalking, or a user's).
 
         States keep their numbers. Where the table lets an episode end in a state in which one can also start, or that
         can be passed through (as Taxi's does), one more state, the last, stands for "ended". A time limit around the
@@ -247,12 +247,8 @@ class TabularMDP:
     @cached_property
     def reachable(self) -> NDArray[np.bool_]:
         """(S,) True for the states that some policy, illegal actions included, can reach from the start."""
-        seen = self.initial > 0
-        frontier = np.flatnonzero(seen)
-        while frontier.size:
-            nexts = np.unique(self.successors[frontier][self.probabilities[frontier] > 0])
-            frontier = nexts[~seen[nexts]]
-            seen[frontier] = True
+        everything = np.ones((self.num_states, self.num_actions), dtype=bool)
+        seen = reachable(self.successors, self.probabilities, self.initial, everything)
         seen.setflags(write=False)
         return seen
 
@@ -329,6 +325,8 @@ def _names(name: str, names: Sequence[str] | None, count: int) -> tuple[str, ...
         return None
     if isinstance(names, str) or not isinstance(names, Iterable) or not all(isinstance(name, str) for name in names):
         raise TypeError(f"{name} must be a sequence of strings, got {names!r}")
+    if any("\0" in entry for entry in names):
+        raise ValueError(f"{name} must not contain the character NUL, which files do not keep, got {names!r}")
     if len(names) != count:
         raise ValueError(f"{name} must have {count} entries, got {len(names)}")
     return tuple(names)

@@ -6,7 +6,7 @@ one step; a reward weighs components, and a component that no reward weighs is a
 Shapes: S states, A actions, K components.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +58,12 @@ class RewardComponents:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.names
 
     def __getitem__(self, name: str) -> NDArray[np.float64]:
         """The table (S, A) of one component.
@@ -147,7 +153,8 @@ def check_reward(mdp: TabularMDP, reward: ArrayLike, name: str = "reward") -> ND
 def random_perturbation(mdp: TabularMDP, size: float, seed: int | Sequence[int]) -> NDArray[np.float64]:
     """A random reward change of sup norm exactly `size`.
 
-    Entries are drawn uniformly and rescaled so that the largest reaches `size`; terminal states stay at 0.
+    Entries are drawn uniformly and rescaled so that the largest reaches `size`; terminal states and illegal
+    actions, whose pay moves no policy, stay as they are.
 
     Args:
         mdp: Says the shape, and where changes are not allowed.
@@ -164,6 +171,6 @@ def random_perturbation(mdp: TabularMDP, size: float, seed: int | Sequence[int])
     if mdp.terminal.all():
         raise ValueError("mdp must have a non-terminal state, got none")
     noise = np.random.default_rng(seed).uniform(-1, 1, size=(mdp.num_states, mdp.num_actions))
-    noise[mdp.terminal] = 0
+    noise[mdp.terminal[:, None] | ~mdp.action_mask] = 0
     noise /= np.abs(noise).max()
     return size * noise

@@ -157,6 +157,7 @@ def test_a_terminal_states_empty_slots_may_hold_anything() -> None:
         ({"state_names": 3}, TypeError, "state_names must be a sequence of strings, got 3"),
         ({"action_names": (1, 2)}, TypeError, r"action_names must be a sequence of strings, got \(1, 2\)"),
         # Values
+        ({"state_names": ("a", "b\0", "c")}, ValueError, "state_names must not contain the character NUL"),
         ({"initial": [0.5, 0.4, 0]}, ValueError, r"initial must be probabilities that sum to 1, got sum 0\.9"),
         (
             {"initial": [1.5, -0.5, 0]},

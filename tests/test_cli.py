@@ -297,7 +297,7 @@ def error_line(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         ([*TINY, "--seed", "-1"], "seed must be in .*, got -1"),
         ([*TINY, "--evaluate-every", "0"], "evaluate_every must be >= 1, got 0"),
         ([*TINY, "--hyper", "learning_speed=1"], "hyperparameter of ppo must be one of .*, got 'learning_speed'"),
-        ([*TINY, "--hyper", "learning_rate=fast"], "hyperparameters must suit SB3's PPO, .*fast"),
+        ([*TINY, "--hyper", "learning_rate=fast"], "learning_rate must be a number, .*got 'fast'"),
         ([*TINY, "--hyper", "gamma=0.9"], "gamma belongs to the scenario, got 0.9"),
         ([*TINY, "--set", "reward=lazy"], "reward must be an argument of its own, got 'lazy'"),
         (["demo", "--seeds", "0"], "num_seeds must be >= 1, got 0"),

@@ -88,6 +88,7 @@ def test_a_perturbation_has_exactly_its_size(seed: int, cycles: str, size: float
     change = random_perturbation(mdp, size, seed)
     assert np.abs(change).max() == size
     assert (change[mdp.terminal] == 0).all()
+    assert (change[~mdp.action_mask] == 0).all()
     np.testing.assert_array_equal(change, random_perturbation(mdp, size, seed))
     check_reward(mdp, random_reward(mdp, seed) + change)
 

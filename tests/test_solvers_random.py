@@ -341,7 +341,7 @@ def test_iterating_agrees_with_the_dense_system(mdp: TabularMDP, seed: int) -> N
 
 
 def test_iterating_that_does_not_settle_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    mdp = random_mdp(0, cycles="free", gamma=0.99)
+    mdp = random_mdp(0, cycles="ending", gamma=1.0)
     monkeypatch.setattr(linear, "DENSE_LIMIT", 0)
     monkeypatch.setattr(linear, "_MAX_SWEEPS", 3)
     with pytest.raises(ArithmeticError, match="must settle within 3 sweeps"):
@@ -356,7 +356,7 @@ def test_soft_values_satisfy_the_soft_bellman_equation(
     mdp: TabularMDP, seed: int, temperature: float, with_reference: bool
 ) -> None:
     reward = random_reward(mdp, seed)
-    reference = random_policy(mdp, seed) if with_reference else None
+    reference = random_policy(mdp, seed, legal=False) if with_reference else None
     solution = soft(mdp, reward, temperature, reference)
     q_values = reward + mdp.gamma * dense_kernel(mdp) @ solution.state_values
     weights = mdp.action_mask if reference is None else reference * mdp.action_mask
@@ -375,7 +375,7 @@ def test_soft_values_satisfy_the_soft_bellman_equation(
 @given(mdps(), seeds, temperatures, st.booleans())
 def test_no_policy_beats_the_soft_policy(mdp: TabularMDP, seed: int, temperature: float, with_reference: bool) -> None:
     reward = random_reward(mdp, seed)
-    reference = random_policy(mdp, [seed, 0]) if with_reference else None
+    reference = random_policy(mdp, [seed, 0], legal=False) if with_reference else None
     solution = soft(mdp, reward, temperature, reference)
     scale = max(1.0, float(np.abs(solution.state_values).max()))
     own = regularised_values(mdp, reward, solution.policy, temperature, reference)
@@ -404,6 +404,14 @@ def test_soft_tends_to_optimal_as_the_temperature_falls(mdp: TabularMDP, seed: i
     solution = soft(mdp, known.reward, 1e-6)
     close(solution.state_values, known.state_values, 1e-4)
     assert (solution.policy[~known.optimal_actions] < 1e-100).all()
+
+
+@pytest.mark.parametrize("level", [0.0, 1024.0, -(2.0**30)])
+def test_soft_choices_depend_on_differences_alone_however_large_the_values(level: float) -> None:
+    """The rewards and their difference are exact in binary, so no digit of the choice may be lost."""
+    once = TabularMDP([[[1], [1]], [[1], [1]]], np.ones((2, 2, 1)), [1, 0], [False, True], 1.0)  # type: ignore[arg-type]
+    policy = soft(once, [[level, level + 2**-20], [0, 0]], 1e-6).policy
+    assert policy[0, 1] == pytest.approx(1 / (1 + np.exp(-(2**-20) / 1e-6)), abs=1e-15)
 
 
 @given(mdps(), seeds, temperatures)
@@ -524,9 +532,10 @@ def test_total_variation_of_disjoint_policies_is_one() -> None:
     assert total_variation([[1, 0, 0]], [[0, 0.5, 0.5]]).tolist() == [1.0]
 
 
-def test_a_single_precision_policy_is_renormalised() -> None:
+def test_rows_of_a_single_precision_policy_are_renormalised() -> None:
     mdp = random_mdp(1, num_actions=4)
     reward, policy = random_reward(mdp, 1), random_policy(mdp, 1)
-    rough = policy.astype(np.float32)
-    close(evaluate(mdp, reward, rough).state_values, dense_values(mdp, reward, policy), 1e-6)
-    assert occupancy(mdp, rough).sum() == pytest.approx(occupancy(mdp, policy).sum(), rel=1e-6)
+    rough = policy * np.random.default_rng(1).uniform(1 - 9e-7, 1 + 9e-7, size=(mdp.num_states, 1))
+    close(evaluate(mdp, reward, rough).state_values, dense_values(mdp, reward, policy), 1e-14)
+    close(occupancy(mdp, rough), occupancy(mdp, policy), 1e-14)
+    assert occupancy(mdp, policy.astype(np.float32)).sum() == pytest.approx(occupancy(mdp, policy).sum(), rel=1e-6)

@@ -53,17 +53,18 @@ def test_every_statement_holds_on_random_mdps() -> None:
     assert all(row.worst_ratio <= 1 for row in rows)
 
 
-def test_every_statement_holds_on_many_random_mdps() -> None:
+@pytest.mark.parametrize(("count", "applicable"), [(200, 250), pytest.param(LIGHT, 1000, marks=pytest.mark.slow)])
+def test_every_statement_holds_on_many_random_mdps(count: int, applicable: int) -> None:
     cycle = zip(itertools.cycle(EPSILONS), itertools.cycle(TEMPERATURES), itertools.cycle(SIZES), strict=False)
     rows = merge(
         verify(mdp, rewards, [1, i], epsilons=(epsilon,), temperatures=(temperature,), sizes=(size,))
         for i, ((_, mdp, rewards), (epsilon, temperature, size)) in enumerate(
-            zip(random_cases(LIGHT, seed=1), cycle, strict=False)
+            zip(random_cases(count, seed=1), cycle, strict=False)
         )
     )
     print([(row.statement, row.applicable, row.worst_ratio) for row in rows])
     assert [row.counterexample for row in rows if row.violations] == []
-    assert all(row.applicable >= 1000 for row in rows)
+    assert all(row.applicable >= applicable for row in rows)
     tight = ("2.4", "2.9", "2.10", "3.1", "3.2", "4.2", "4.3", "4.6", "C.2")  # some random case attains them
     assert all(row.worst_ratio > 0.99 for row in rows if row.statement.split()[1] in tight)
 

@@ -9,11 +9,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import stable_baselines3
 import torch
 from tqdm import tqdm
 
 import cliffgym
 from cliffgym.files import atomic_write
+from cliffgym_agents.defaults import default_hyperparameters
 from cliffgym_agents.training import train
 
 
@@ -29,8 +31,13 @@ class Run:
 
     @property
     def key(self) -> str:
-        """The run in words that are equal only if the runs are."""
-        return json.dumps({"version": cliffgym.__version__, **asdict(self)}, sort_keys=True)
+        """The run, its hyperparameters and the versions that matter, in words: equal for equal runs only."""
+        made_by = {
+            "cliffgym": cliffgym.__version__,
+            "stable_baselines3": stable_baselines3.__version__,
+            "hyperparameters": default_hyperparameters("ppo", self.env_id),
+        }
+        return json.dumps({**made_by, **asdict(self)}, sort_keys=True)
 
 
 def train_all(runs: Sequence[Run], ledger: Path, description: str) -> list[dict[str, float]]:

@@ -158,9 +158,11 @@ def train(
         evaluation = ExactEvaluation(inner, every, final, log and Path(log) / "history.csv")
         callbacks.append(evaluation)
     started = time.perf_counter()
-    model.learn(steps, callback=callbacks, progress_bar=progress)
+    try:
+        model.learn(steps, callback=callbacks, progress_bar=progress)
+    finally:
+        vec_env.close()
     wall_time = time.perf_counter() - started
-    vec_env.close()
     table = policy_table(model, inner)
     measures = exact_measures(inner.scenario, table, inner.reward, final)
     history = evaluation.history if evaluation else []

@@ -5,7 +5,7 @@ not see a cliff: two rewards may be as close as one likes, and their optimal pol
 
 | distance | range | does not see |
 |---|---|---|
-| `epic` | [0, 1] | positive scale; a constant in every state |
+| `epic` | [0, 1] | positive scale; one constant added in all states |
 | `starc` | [0, 1] | positive scale; shaping R + gamma P Φ - Φ |
 | `shaping` | units of reward | shaping |
 | `policy` | [0, 1] | positive scale; shaping; whatever leaves the optimal actions as they are |

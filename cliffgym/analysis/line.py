@@ -19,6 +19,7 @@ from cliffgym.checks import number
 from cliffgym.mdp import TabularMDP
 from cliffgym.rewards import RewardComponents, check_reward
 from cliffgym.solvers import TIE_TOLERANCE, evaluate, expected_components, optimal, total_variation
+from cliffgym.solvers.optimal import rounding_of_gaps
 from cliffgym.solvers.policies import uniform_over
 
 _ROUNDING = 1e-12
@@ -162,10 +163,11 @@ class _Tracer:
         legal = self.mdp.action_mask
         speed = float(np.abs(self.direction[legal]).max())
         scale = float(np.abs(self.reward[legal]).max()) + abs(start) * speed
-        gaps = optimal(self.mdp, self.reward + start * self.direction).action_gaps
-        tied = gaps <= self.tie_tolerance * scale
-        restricted = replace(self.mdp, action_mask=tied)
-        actions = optimal(restricted, self.direction).action_gaps <= self.tie_tolerance * speed
+        tied = self._tied(self.mdp, self.reward + start * self.direction, scale)
+        actions = self._tied(replace(self.mdp, action_mask=tied), self.direction, speed)
+        # Far from t = 0 the tolerance at `start` may hide what R0 still tells apart.
+        level = float(np.abs(self.reward[legal]).max())
+        actions = self._tied(replace(self.mdp, action_mask=actions), self.reward, level)
         policy = uniform_over(actions)
         base, slope = evaluate(self.mdp, self.reward, policy), evaluate(self.mdp, self.direction, policy)
         # Advantages along the line are level + rise · t; those that are tied at `start` can only fall.
@@ -191,6 +193,11 @@ class _Tracer:
             slope=slope.expected_return,
             components=expected_components(self.mdp, self.components, policy) if self.components else {},
         )
+
+    def _tied(self, mdp: TabularMDP, reward: NDArray[np.float64], scale: float) -> NDArray[np.bool_]:
+        """(S, A) the actions whose gap is within the tolerance at this scale, or within rounding."""
+        here = optimal(mdp, reward)
+        return here.action_gaps <= max(self.tie_tolerance * scale, rounding_of_gaps(mdp, here.state_values))
 
     def compare(self, before: Segment, after: Segment, reachable_only: bool) -> Breakpoint | None:
         """The breakpoint between two segments, or None if no state that counts has changed."""

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cliffgym.analysis.rational import rational_optimal_actions
+from cliffgym.graph import reachable
 from cliffgym.mdp import TabularMDP
-from cliffgym.solvers import TIE_TOLERANCE, Optimum, optimal
+from cliffgym.solvers import TIE_TOLERANCE, optimal
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +92,6 @@ def ties(mdp: TabularMDP, reward: ArrayLike, tie_tolerance: float = TIE_TOLERANC
     at = None if smallest == np.inf else tuple(int(i) for i in np.unravel_index(gaps.argmin(), gaps.shape))
     tolerance = optimum.tolerance
     near = alive & (optimum.action_gaps >= tolerance / 10) & (optimum.action_gaps <= tolerance * 10) & (tolerance > 0)
-    near &= optimum.action_gaps > 0
     certified = None
     if exact:
         certified = bool((rational_optimal_actions(mdp, reward) == optimum.optimal_actions).all())
@@ -109,14 +109,4 @@ def ties(mdp: TabularMDP, reward: ArrayLike, tie_tolerance: float = TIE_TOLERANC
 
 def reachable_under(mdp: TabularMDP, actions: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """(S,) True for states that can be reached from the start by the actions marked True in (S, A)."""
-    seen = mdp.initial > 0
-    frontier = np.flatnonzero(seen)
-    while frontier.size:
-        allowed = actions[frontier][:, :, None] & (mdp.probabilities[frontier] > 0)
-        nexts = np.unique(mdp.successors[frontier][allowed])
-        frontier = nexts[~seen[nexts]]
-        seen[frontier] = True
-    return seen
-
-
-__all__ = ["Optimum", "Ties", "reachable_under", "ties"]
+    return reachable(mdp.successors, mdp.probabilities, mdp.initial, actions)

@@ -231,7 +231,8 @@ class _Verifier:
         noise = self.rng.uniform(-1, 1, size=(self.mdp.num_states, self.mdp.num_actions))
         if self.rng.random() < 0.5:
             noise = np.sign(noise)
-        return np.where(self.mdp.terminal[:, None], 0.0, size * noise / np.abs(noise).max())
+        noise[self.mdp.terminal[:, None] | ~self.mdp.action_mask] = 0.0
+        return size * noise / np.abs(noise).max()
 
     def _lipschitz(
         self, reward: NDArray[np.float64], other: NDArray[np.float64], has_horizon: bool

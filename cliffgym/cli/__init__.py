@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever reads our output (`| head`) has had enough. What is left of it goes nowhere, at exit too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (ValueError, TypeError, OSError, ImportError) as error:
+    except (ValueError, TypeError, OSError, ImportError, ArithmeticError, MemoryError, RuntimeError) as error:
         print(f"cliffgym: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

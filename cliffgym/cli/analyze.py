@@ -159,7 +159,7 @@ def _radius_row(entry: dict[str, Any]) -> list[str]:
     weights = entry["witness_weights"] or {}
     change = ", ".join(f"{name} {weight:+.6g}" for name, weight in weights.items() if weight)
     # At a tie the witness is a direction: any step along it will do.
-    return [*cells, f"any part of {change}" if change and entry["tied_with"] else change]
+    return [*cells, f"any step along {change}" if change and entry["tied_with"] else change]
 
 
 def _pair(mdp: TabularMDP, state: int, action: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cliffgym.mdp import TabularMDP
 from cliffgym.rewards import RewardComponents, check_reward
-from cliffgym.solvers.linear import backup, policy_values, state_visits
+from cliffgym.solvers.linear import backup, policy_values, require_finite, state_visits
 from cliffgym.solvers.policies import check_policy
 
 
@@ -48,6 +48,7 @@ def evaluate(mdp: TabularMDP, reward: ArrayLike, policy: ArrayLike) -> Evaluatio
     """
     reward, policy = check_reward(mdp, reward), check_policy(mdp, policy)
     values = policy_values(mdp, policy, (policy * reward).sum(axis=1))
+    require_finite(values)
     return Evaluation(values, backup(mdp, reward, values), float(mdp.initial @ values))
 
 

@@ -42,6 +42,17 @@ def policy_values(mdp: TabularMDP, policy: NDArray[np.float64], pay: NDArray[np.
     return _solve(mdp, policy, pay, transposed=False)
 
 
+def require_finite(values: NDArray[np.float64]) -> None:
+    """Refuses a reward whose values (S,) overflow.
+
+    Raises:
+        ValueError: A value is not finite.
+    """
+    if not np.isfinite(values).all():
+        state = int(np.flatnonzero(~np.isfinite(values))[0])
+        raise ValueError(f"reward must be small enough for finite values, got {values[state]} at state {state}")
+
+
 def state_visits(mdp: TabularMDP, policy: NDArray[np.float64]) -> NDArray[np.float64]:
     """(S,) discounted expected visits Σ_t gamma^t P(s_t = s) of each non-terminal state; 0 at terminal states."""
     return visits_from(mdp, policy, mdp.initial)
@@ -76,6 +87,11 @@ def _solve(
         matrix = np.eye(alive.size) - matrix[:, :-1]
         solution[alive] = np.linalg.solve(matrix.T if transposed else matrix, constant[alive])
         return solution
+    if 0 < mdp.gamma < 1 and np.log(np.finfo(float).eps) / np.log(mdp.gamma) > _MAX_SWEEPS:
+        raise ValueError(
+            f"gamma must be <= {np.finfo(float).eps ** (1 / _MAX_SWEEPS):.6f} in an MDP with cycles and more than "
+            f"{DENSE_LIMIT} non-terminal states, got {mdp.gamma!r}: its values would not settle"
+        )
     fixed = np.where(mdp.terminal, 0.0, constant)
     change = np.inf
     for _ in range(_MAX_SWEEPS):

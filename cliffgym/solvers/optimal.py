@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from cliffgym.checks import number
 from cliffgym.mdp import TabularMDP
 from cliffgym.rewards import check_reward
-from cliffgym.solvers.linear import backup, backup_states, policy_values
+from cliffgym.solvers.linear import backup, backup_states, policy_values, require_finite
 from cliffgym.solvers.policies import uniform_over
 
 TIE_TOLERANCE = 1e-9
@@ -65,11 +65,13 @@ def optimal(mdp: TabularMDP, reward: ArrayLike, tie_tolerance: float = TIE_TOLER
     Args:
         mdp: The dynamics.
         reward: (S, A), 0 at terminal states.
-        tie_tolerance: Gap up to which actions are tied, relative to the largest absolute reward of a legal action.
+        tie_tolerance: Gap up to which actions are tied, relative to the largest absolute reward of a legal action. In
+            an MDP with cycles and gamma so close to 1 that rounding is larger, it is rounding that counts. At 0 only
+            gaps of exactly 0 are ties.
 
     Raises:
-        ValueError: The reward has the wrong shape, is not finite or is paid at a terminal state; or the tolerance is
-            negative.
+        ValueError: The reward has the wrong shape, is not finite, is paid at a terminal state, or is so large that
+            values overflow; or the tolerance is negative.
 
     >>> import cliffgym
     >>> slacker = cliffgym.scenario("Cliff-Slacker-v0")
@@ -84,9 +86,20 @@ def optimal(mdp: TabularMDP, reward: ArrayLike, tie_tolerance: float = TIE_TOLER
     values = _backward_induction(mdp, reward) if mdp.is_acyclic else _policy_iteration(mdp, reward)
     q_values = backup(mdp, reward, values)
     values = np.where(legal, q_values, -np.inf).max(axis=1)
+    require_finite(values)
     gaps = np.where(legal, values[:, None] - q_values, np.inf)
-    tolerance = tie_tolerance * scale
+    tolerance = max(tie_tolerance * scale, rounding_of_gaps(mdp, values) if tie_tolerance > 0 else 0.0)
     return Optimum(values, q_values, gaps, gaps <= tolerance, float(mdp.initial @ values), tolerance, mdp.terminal)
+
+
+def rounding_of_gaps(mdp: TabularMDP, values: NDArray[np.float64]) -> float:
+    """How large rounding can make the gap of actions that are exactly tied, in an MDP with cycles and gamma < 1.
+
+    A linear system with condition number up to 2/(1 - gamma) lies behind its values (S,).
+    """
+    if mdp.is_acyclic or mdp.gamma == 1:
+        return 0.0
+    return 8 * float(np.finfo(float).eps * np.abs(values).max()) / (1 - mdp.gamma)
 
 
 def _backward_induction(mdp: TabularMDP, reward: NDArray[np.float64]) -> NDArray[np.float64]:

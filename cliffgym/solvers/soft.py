@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from cliffgym.checks import number
 from cliffgym.mdp import TabularMDP
 from cliffgym.rewards import check_reward
-from cliffgym.solvers.linear import backup, backup_states, policy_values
+from cliffgym.solvers.linear import backup, backup_states, policy_values, require_finite
 from cliffgym.solvers.policies import check_policy
 
 _MAX_ITERATIONS = 10_000
@@ -83,6 +83,7 @@ def soft(mdp: TabularMDP, reward: ArrayLike, temperature: float, reference: Arra
     q_values = backup(mdp, reward, values)
     values, policy = _soft_maximum(q_values, log_weights, temperature)
     values = np.where(mdp.terminal, 0.0, values)
+    require_finite(values)
     plain = policy_values(mdp, policy, (policy * reward).sum(axis=1))
     return SoftOptimum(policy, values, q_values, float(mdp.initial @ plain), float(mdp.initial @ values), temperature)
 
@@ -109,7 +110,9 @@ def _soft_maximum(
     """(N,) soft maxima and (N, A) the probabilities that attain them, for q_values and log_weights (N, A)."""
     # The largest value among actions that may be taken is taken out before dividing by the temperature: at 1e-6,
     # q / temperature would leave few digits for the differences that matter.
-    peak = np.where(np.isfinite(log_weights), q_values, -np.inf).max(axis=1)
+    allowed = np.isfinite(log_weights)
+    peak = np.where(allowed, q_values, -np.inf).max(axis=1)
+    q_values = np.where(allowed, q_values, peak[:, None])  # whatever the others are worth, it must not overflow
     logits = (q_values - peak[:, None]) / temperature + log_weights
     top = logits.max(axis=1)
     weights = np.exp(logits - top[:, None])

@@ -41,7 +41,7 @@ class StatementCheck:
     bound: float
     conclusion: bool
     witness: NDArray[np.float64] | tuple[int, int] | None = field(default=None, repr=False)
-    details: Mapping[str, float] = field(default_factory=dict)
+    details: Mapping[str, float | int] = field(default_factory=dict)
 
     @property
     def ratio(self) -> float:

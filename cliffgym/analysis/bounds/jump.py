@@ -74,13 +74,13 @@ class Jump:
         return abs(self.details["total_variation"] - self.share) <= 1e-12
 
     @property
-    def details(self) -> dict[str, float]:
+    def details(self) -> dict[str, float | int]:
         """Where the tie is, and what becomes of it."""
         others = np.delete(self.gaps, self.action)
         return {
-            "state": float(self.state),
-            "action": float(self.action),
-            "num_optimal": float(self.tied.sum()),
+            "state": self.state,
+            "action": self.action,
+            "num_optimal": int(self.tied.sum()),
             "gap": float(others.min() - self.gaps[self.action]),
             "total_variation": float(total_variation(uniform_over(self.tied[None]), uniform_over(self.now[None]))[0]),
         }
