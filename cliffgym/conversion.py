@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cliffgym.checks import array
+from cliffgym.checks import array, number
 
 
 class Successors(NamedTuple):
@@ -81,19 +81,34 @@ def unpack_toy_text(table: Mapping[int, Mapping[int, list[tuple[Any, ...]]]], in
     rows: dict[tuple[int, int], list[tuple[float, int, float, bool]]] = {}
     for state, actions in table.items():
         for action, outcomes in actions.items():
-            if any(len(outcome) != 4 for outcome in outcomes):
+            try:
+                row = [_transition(outcome, num_states) for outcome in outcomes]
+            except (TypeError, ValueError) as error:
                 raise ValueError(
-                    "transitions of P must be (probability, next state, reward, terminated), "
+                    f"transitions of P must be (probability, next state, reward, terminated): {error}, "
                     f"got {outcomes!r} at state {state}, action {action}"
-                )
-            lost = [to for _, to, _, _ in outcomes if not (0 <= to < num_states and to == int(to))]
-            if lost:
-                raise ValueError(
-                    f"transitions of P must lead to states 0..{num_states - 1}, got {lost[0]!r} at state {state}, "
-                    f"action {action}"
-                )
-            rows[state, action] = [(float(p), int(to), float(r), bool(end)) for p, to, r, end in outcomes if p != 0]
+                ) from error
+            rows[state, action] = [transition for transition in row if transition[0] != 0]
+    return _split_ends(rows, num_states, num_actions, initial)
 
+
+def _transition(outcome: Any, num_states: int) -> tuple[float, int, float, bool]:
+    """One entry of a toy-text table, checked."""
+    probability, to, reward, end = outcome
+    if not (0 <= to < num_states and to == int(to)):
+        raise ValueError(f"they must lead to states 0..{num_states - 1}, not {to!r}")
+    if end not in (True, False):
+        raise TypeError(f"terminated must be True or False, not {end!r}")
+    return number("probability", probability), int(to), number("reward", reward), bool(end)
+
+
+def _split_ends(
+    rows: Mapping[tuple[int, int], list[tuple[float, int, float, bool]]],
+    num_states: int,
+    num_actions: int,
+    initial: NDArray[np.float64],
+) -> ToyText:
+    """Arrays of checked transitions, with a further state for ends where one is needed."""
     ended, passed = np.zeros(num_states, dtype=bool), np.zeros(num_states, dtype=bool)
     for (state, _), outcomes in rows.items():
         for _, to, _, end in outcomes:

@@ -282,7 +282,7 @@ class TabularMDP:
                     arrays = {name: archive[name] for name in archive.files}
             except Exception as error:  # there is no end to the ways in which foreign bytes fail to be read
                 raise ValueError(
-                    f"path must be an .npz file that TabularMDP.save wrote, got {path}: {error}"
+                    f"path must be an .npz file that TabularMDP.save wrote, got {path}: {type(error).__name__}"
                 ) from error
         kind = str(arrays.pop("format", "none"))
         expected = {f.name for f in fields(cls)}
@@ -291,8 +291,8 @@ class TabularMDP:
                 f'path must be a file of format "{_FILE_FORMAT}" with {listing(sorted(expected))}, got format "{kind}" '
                 f"with {listing(sorted(arrays))} in {path}"
             )
-        names = {key: tuple(map(str, arrays.pop(key))) or None for key in ("state_names", "action_names")}
         try:
+            names = {key: tuple(map(str, arrays.pop(key))) or None for key in ("state_names", "action_names")}
             return cls(**arrays | {"gamma": float(arrays["gamma"])} | names)  # type: ignore[arg-type]
         except (TypeError, ValueError) as error:
             raise ValueError(f"path must hold a valid MDP, got {path}: {error}") from error

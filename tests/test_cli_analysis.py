@@ -326,3 +326,26 @@ def test_the_gamblers_problem_is_the_books(report: Any) -> None:
     assert all(min(capital, 100 - capital) in stakes[capital] for capital in stakes)  # bold play is optimal
     assert len(optimum.tied_states) == 72
     assert ties(mdp, reward).smallest_gap == pytest.approx(2.34e-4, rel=5e-3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["verify", "--random", "-1"], "--random must be >= 0, got -1"),
+        (["verify", "--random", "1", "--seed", "-1"], "--seed must be >= 0, got -1"),
+    ],
+)
+def test_verify_refuses_before_it_starts(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.splitlines() == [f"cliffgym: error: {message}"]
+
+
+def test_a_folder_is_no_stem_of_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = ["cliffs", "Cliff-TieBreaker-v0", "--component", "target_format", "--from=-0.2", "--to", "0.2"]
+    assert main([*line, "--plot", str(tmp_path)]) == 2
+    assert "stem must be a file's name" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

@@ -134,6 +134,7 @@ def test_an_environment_without_a_table_is_refused() -> None:
         TabularMDP.from_gym(gym.make("CartPole-v1"))
 
 
+NAN = float("nan")
 FINE = {0: {0: [(1.0, 1, 0.0, True)]}, 1: {0: [(1.0, 1, 0.0, True)]}}
 
 
@@ -146,13 +147,23 @@ FINE = {0: {0: [(1.0, 1, 0.0, True)]}, 1: {0: [(1.0, 1, 0.0, True)]}}
         ({0: FINE[0], 1: {1: []}}, [1, 0], ValueError, r"same actions .* actions \[1\] at state 1"),
         ({0: {}, 1: {}}, [1, 0], ValueError, "same actions"),
         (FINE | {1: {0: [(1.0, 1, 0.0)]}}, [1, 0], ValueError, "next state, reward, terminated.* at state 1, action 0"),
-        (FINE | {0: {0: [(1.0, 2, 0.0, False)]}}, [1, 0], ValueError, r"lead to states 0\.\.1, got 2 at state 0, act"),
-        (FINE | {0: {0: [(1.0, -1, 0.0, False)]}}, [1, 0], ValueError, r"lead to states 0\.\.1, got -1 at state 0"),
-        (FINE | {0: {0: [(1.0, 0.5, 0.0, False)]}}, [1, 0], ValueError, r"lead to states 0\.\.1, got 0\.5 at state 0"),
+        (FINE | {0: {0: [(1.0, 2, 0.0, False)]}}, [1, 0], ValueError, r"states 0\.\.1, not 2, .* state 0"),
+        (FINE | {0: {0: [(1.0, -1, 0.0, False)]}}, [1, 0], ValueError, r"states 0\.\.1, not -1, .* state 0"),
+        (FINE | {0: {0: [(1.0, 0.5, 0.0, False)]}}, [1, 0], ValueError, r"states 0\.\.1, not 0\.5, .* state 0"),
         (FINE | {0: {0: []}}, [1, 0], ValueError, r"must sum to 1, got 0\.0 at state 0, action 0"),
         ({0: {0: []}, 1: {0: []}}, [1, 0], ValueError, r"must sum to 1, got 0\.0 at state 0, action 0"),
         (FINE | {0: {0: [(0.9, 1, 0.0, True)]}}, [1, 0], ValueError, r"must sum to 1, got 0\.9 at state 0, action 0"),
-        (FINE | {0: {0: [(float("nan"), 1, 0.0, True)]}}, [1, 0], ValueError, "must be >= 0, got nan at state 0"),
+        (
+            FINE | {0: {0: [(NAN, 1, 0.0, True)]}},
+            [1, 0],
+            ValueError,
+            "probability must be finite, got nan",
+        ),
+        (FINE | {0: {0: [(1.0, 1, NAN, True)]}}, [1, 0], ValueError, "reward must be finite, got nan.* at state 0"),
+        (FINE | {0: {0: [(1.0, 1, "x", True)]}}, [1, 0], ValueError, "reward must be a number, got 'x'.* at state 0"),
+        (FINE | {0: {0: [(1.0, "1", 0.0, True)]}}, [1, 0], ValueError, "transitions of P must be .* at state 0"),
+        (FINE | {0: {0: [(1.0, 1, 0.0, "no")]}}, [1, 0], ValueError, "terminated must be True or False.* at state 0"),
+        (FINE | {0: {0: [1]}}, [1, 0], ValueError, "transitions of P must be .* at state 0, action 0"),
         (FINE, [1, 0, 0], ValueError, r"initial_state_distrib must have shape \(2,\), got \(3,\)"),
         (FINE, [1], ValueError, r"initial_state_distrib must have shape \(2,\), got \(1,\)"),
         (FINE, [0.5, 0], ValueError, "initial must be probabilities that sum to 1, got sum 0.5"),

@@ -280,3 +280,10 @@ def test_bad_input() -> None:
         trace_line(mdp, reward, direction, 0, 1, tie_tolerance=-1e-9)
     with pytest.raises(ValueError, match=r"position must be in \[0.0, 1.0\], got 2"):
         trace_line(mdp, reward, direction, 0, 1).at(2)
+
+
+def test_what_r0_tells_apart_is_no_tie_however_far_the_line_starts() -> None:
+    mdp = TabularMDP(np.ones((2, 2, 1), int), np.ones((2, 2, 1)), np.eye(2)[0], np.array([False, True]), 1.0)
+    reward, direction = np.array([[1e-4, 0.0], [0.0, 0.0]]), np.array([[1.0, 1.0], [0.0, 0.0]])
+    line = trace_line(mdp, reward, direction, -1e6, 1e6)
+    assert [segment.optimal_actions[0].tolist() for segment in line.segments] == [[True, False]]

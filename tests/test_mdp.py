@@ -382,7 +382,7 @@ def test_pickled_objects_in_a_file_are_never_executed(tmp_path: Path, name: str)
     trap[0] = Trap()
     arrays: dict[str, Any] = saved_arrays(path) | {name: trap}
     np.savez(path, **arrays)
-    with pytest.raises(ValueError, match="allow_pickle=False"):
+    with pytest.raises(ValueError, match="path must be"):
         TabularMDP.load(path)
 
 

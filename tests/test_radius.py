@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 
 import cliffgym
-from cliffgym import RewardComponents, TabularMDP, optimal, random_perturbation
+from cliffgym import RewardComponents, TabularMDP, evaluate, optimal, random_perturbation
 from cliffgym.analysis import CliffRadius, cliff_radius, ties
 from cliffgym.testing import CYCLES, dense_kernel, known_optimum, random_mdp, random_reward
 
@@ -365,3 +365,32 @@ def test_bad_input() -> None:
         cliff_radius(mdp, reward[:, :2])
     with pytest.raises(ValueError, match="reward must be finite"):
         cliff_radius(mdp, reward * np.nan)
+
+
+def test_a_tie_that_only_illegal_actions_lead_to_is_out_of_reach() -> None:
+    """From state 0 the legal action ends the trace; the illegal one leads to state 1, where both actions tie."""
+    successors = np.array([[[2], [1]], [[2], [2]], [[2], [2]]])
+    mask = np.array([[True, False], [True, True], [True, True]])
+    mdp = TabularMDP(successors, np.ones((3, 2, 1)), np.eye(3)[0], np.array([False, False, True]), 1.0, mask)
+    reward = np.zeros((3, 2))
+    assert cliff_radius(mdp, reward).radius == 0
+    assert cliff_radius(mdp, reward, reachable_only=True).radius == np.inf
+
+
+def test_many_successor_slots_take_the_matrix_product() -> None:
+    """More than 32 slots: the same radius as from unit changes, one entry of the table at a time."""
+    rng = np.random.default_rng(3)
+    size = 40
+    kernel = rng.dirichlet(np.ones(size), size=(size, 2))
+    mdp = TabularMDP.from_dense(kernel, np.eye(size)[0], np.zeros(size, bool), 0.9)
+    reward = rng.normal(size=(size, 2))
+    best = optimal(mdp, reward)
+    policy = best.policy
+    slopes = np.zeros((size, 2))  # L1 norm of each pair's advantage as a function of the table
+    for state, action in np.ndindex(size, 2):
+        unit = np.zeros((size, 2))
+        unit[state, action] = 1.0
+        values = evaluate(mdp, unit, policy)
+        slopes += np.abs(values.q_values - values.state_values[:, None])
+    expected = np.where(policy == 1, np.inf, best.action_gaps / np.where(policy == 1, 1.0, slopes)).min()
+    assert cliff_radius(mdp, reward).radius == pytest.approx(expected, rel=1e-9)

@@ -116,7 +116,7 @@ def test_the_citation_has_the_packages_version_and_licence(project: dict[str, An
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["version"] == cliffgym.__version__
     assert citation["license"] == project["license"]
-    assert "2507.20150" in citation["preferred-citation"]["identifiers"][0]["value"]
+    assert "2507.20150" in citation["references"][0]["url"]
 
 
 def test_the_changelog_has_a_section_on_this_version() -> None:

@@ -539,3 +539,28 @@ def test_rows_of_a_single_precision_policy_are_renormalised() -> None:
     close(evaluate(mdp, reward, rough).state_values, dense_values(mdp, reward, policy), 1e-14)
     close(occupancy(mdp, rough), occupancy(mdp, policy), 1e-14)
     assert occupancy(mdp, policy.astype(np.float32)).sum() == pytest.approx(occupancy(mdp, policy).sum(), rel=1e-6)
+
+
+@pytest.mark.parametrize("gamma", [0.999, 0.9999, 0.99999, 0.999999])
+def test_exact_ties_are_found_however_close_gamma_is_to_1(gamma: float) -> None:
+    """A choice between two copies of one MDP whose states are numbered in another order: an exact tie."""
+    size, rng = 20, np.random.default_rng(7)
+    for _ in range(10):
+        kernel, pay = rng.dirichlet(np.ones(size), size=size), rng.normal(size=size)
+        order = rng.permutation(size)
+        transition = np.zeros((1 + 2 * size, 2, 1 + 2 * size))
+        reward = np.zeros((1 + 2 * size, 2))
+        for copy, numbers in enumerate((np.arange(size), order)):
+            place = 1 + copy * size + numbers  # where this copy keeps each state
+            transition[place[:, None, None], np.arange(2)[:, None], place] = kernel[:, None, :]
+            reward[place] = pay[:, None]
+            transition[0, copy, place[0]] = 1.0
+        mdp = TabularMDP.from_dense(transition, np.eye(1 + 2 * size)[0], np.zeros(1 + 2 * size, bool), gamma)
+        assert optimal(mdp, reward).optimal_actions[0].all()
+
+
+def test_values_that_overflow_are_refused() -> None:
+    mdp = random_mdp(0, cycles="none", gamma=1.0)
+    reward = np.where(mdp.terminal[:, None], 0.0, 1.7e308 * np.ones((mdp.num_states, mdp.num_actions)))
+    with np.errstate(over="ignore", invalid="ignore"), pytest.raises(ValueError, match="reward must be small enough"):
+        optimal(mdp, reward)

@@ -159,7 +159,7 @@ def test_verify_exits_1_and_shows_the_case_if_a_statement_is_violated(
     ("arguments", "message"),
     [
         (["No-v0"], 'id must be one of "Cliff-Slacker-v0"'),
-        (["--random", "-1", "Cliff-Slacker-v0"], "count must be >= 0, got -1"),
+        (["--random", "-1", "Cliff-Slacker-v0"], "--random must be >= 0, got -1"),
     ],
 )
 def test_verify_refuses_bad_input(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -90,6 +90,9 @@ def _read(ledger: Path) -> dict[str, dict[str, float]]:
         content = json.loads(ledger.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise ValueError(f"ledger must be a JSON file of finished runs, got {ledger}: {error}; remove it") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"ledger must be a JSON object of finished runs, got a {type(content).__name__} in {ledger}")
+    rows = content.values() if isinstance(content, dict) else [content]
+    if not all(isinstance(row, dict) and "true_return" in row for row in rows):
+        raise ValueError(
+            f"ledger must be a JSON object of finished runs, got {type(content).__name__} in {ledger}; remove it"
+        )
     return content

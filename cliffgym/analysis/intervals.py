@@ -14,13 +14,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cliffgym.frozen import ReadOnlyArrays
 from cliffgym.mdp import TabularMDP
 from cliffgym.rewards import check_reward
 from cliffgym.solvers import TIE_TOLERANCE, evaluate, optimal
 
 
 @dataclass(frozen=True, eq=False)
-class RegretInterval:
+class RegretInterval(ReadOnlyArrays):
     """True returns over all policies that are optimal for the training reward.
 
     Attributes:

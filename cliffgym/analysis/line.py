@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cliffgym.analysis.ties import reachable_under
 from cliffgym.checks import number
+from cliffgym.frozen import ReadOnlyArrays
 from cliffgym.mdp import TabularMDP
 from cliffgym.rewards import RewardComponents, check_reward
 from cliffgym.solvers import TIE_TOLERANCE, evaluate, expected_components, optimal, total_variation
@@ -27,7 +28,7 @@ _ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
-class Segment:
+class Segment(ReadOnlyArrays):
     """A stretch of the line along which the set of optimal actions is the same in every state that counts.
 
     Attributes:
@@ -53,7 +54,7 @@ class Segment:
 
 
 @dataclass(frozen=True, eq=False)
-class Breakpoint:
+class Breakpoint(ReadOnlyArrays):
     """A cliff: a point of the line at which optimal actions change.
 
     Attributes:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cliffgym.checks import number
+from cliffgym.frozen import ReadOnlyArrays
 from cliffgym.mdp import TabularMDP
 from cliffgym.rewards import RewardComponents, check_reward
 from cliffgym.solvers import TIE_TOLERANCE, evaluate, expected_components, optimal
@@ -27,7 +28,7 @@ _MAX_CELLS = 10_000
 
 
 @dataclass(frozen=True, eq=False)
-class Cell:
+class Cell(ReadOnlyArrays):
     """A convex region of the plane in which the same policies are optimal from the start.
 
     Attributes:

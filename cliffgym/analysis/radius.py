@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cliffgym.analysis.ties import reachable_under
+from cliffgym.frozen import ReadOnlyArrays
 from cliffgym.mdp import TabularMDP
 from cliffgym.rewards import RewardComponents, check_reward
 from cliffgym.solvers import TIE_TOLERANCE, evaluate, optimal
@@ -32,7 +33,7 @@ _BLOCK = 2**24
 
 
 @dataclass(frozen=True, eq=False)
-class CliffRadius:
+class CliffRadius(ReadOnlyArrays):
     """The distance to the nearest cliff.
 
     Attributes:

@@ -17,13 +17,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cliffgym.checks import array
+from cliffgym.frozen import ReadOnlyArrays
 from cliffgym.mdp import TabularMDP
 from cliffgym.rewards import RewardComponents, check_reward
 from cliffgym.solvers import check_policy, expected_components, optimal, soft, total_variation
 
 
 @dataclass(frozen=True, eq=False)
-class SoftPath:
+class SoftPath(ReadOnlyArrays):
     """The soft policy at N positions of a line, at T temperatures.
 
     Ratios of what was measured to its bound are at most 1, up to rounding: of values, relative 1e-16, divided by the

@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cliffgym.analysis.rational import rational_optimal_actions
+from cliffgym.frozen import ReadOnlyArrays
 from cliffgym.graph import reachable
 from cliffgym.mdp import TabularMDP
 from cliffgym.solvers import TIE_TOLERANCE, optimal
 
 
 @dataclass(frozen=True, eq=False)
-class Ties:
+class Ties(ReadOnlyArrays):
     """The ties of one reward.
 
     Attributes:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cliffgym.analysis.verification import StatementSummary, merge, random_cases, verify
+from cliffgym.checks import integer
 from cliffgym.mdp import TabularMDP
 from cliffgym.rewards import RewardComponents
 from cliffgym.scenarios import SCENARIOS, scenario
@@ -38,7 +39,8 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 def run(options: argparse.Namespace) -> int:
     """Prints one row for each statement; returns 1 if any is violated, else 0."""
-    count = options.random
+    integer("--seed", options.seed, 0)
+    count = options.random if options.random is None else integer("--random", options.random, 0)
     if count is None:
         count = 0 if options.ids else _ALL_RANDOM if options.all else _QUICK_RANDOM
     runs = []

@@ -56,8 +56,15 @@ def new_figure(width: float, height: float, columns: int = 1) -> tuple["Figure",
 
 
 def save_figure(figure: "Figure", stem: str | os.PathLike[str]) -> list[Path]:
-    """Writes `stem`.png and `stem`.svg atomically and returns their paths."""
+    """Writes `stem`.png and `stem`.svg atomically and returns their paths.
+
+    Raises:
+        ValueError: The stem is a folder.
+    """
     import matplotlib as mpl
+
+    if Path(stem).is_dir():
+        raise ValueError(f"stem must be a file's name without its suffix, got the folder {os.fspath(stem)}")
 
     paths = []
     for suffix, options in (("png", {"dpi": 160}), ("svg", {"metadata": {"Date": None}})):

@@ -25,7 +25,7 @@ SCENARIOS: Mapping[str, Callable[..., Scenario]] = {
 }
 
 
-def scenario(id: str, **parameters: Any) -> Scenario:
+def scenario(id: str, /, **parameters: Any) -> Scenario:
     """Builds a registered scenario, without an environment around it.
 
     Args:

@@ -134,7 +134,7 @@ def length_control(
     return _length_scenario(
         id="Cliff-LengthControl-v0",
         difficulties=difficulties,
-        targets=_lengths("targets", targets, integer("max_length", max_length, 1)),
+        targets=_lengths("targets", targets, integer("max_length", max_length, 1, 1000)),
         max_length=max_length,
         budget=budget,
         rewards={
@@ -158,7 +158,7 @@ def _length_scenario(
     gamma: float,
 ) -> Scenario:
     """The grammar that both scenarios share; without targets there is no `deviation`."""
-    max_length = integer("max_length", max_length, 1)
+    max_length = integer("max_length", max_length, 1, 1000)
     budget = integer("budget", budget, 0)
     difficulties = _lengths("difficulties", difficulties, max_length)
     pairs = [(d, t) for d in difficulties for t in (targets if targets is not None else (None,))]

@@ -62,9 +62,9 @@ def slacker(
     ## Version history
     v0: first version.
     """
-    problems = integer("problems", problems, 1)
-    answers = integer("answers", answers, 1)
-    instructions = integer("instructions", instructions, 1)
+    problems = integer("problems", problems, 1, 1_000_000)
+    answers = integer("answers", answers, 1, 100_000)
+    instructions = integer("instructions", instructions, 1, 100)
     answer_tokens = [f"answer_{i}" for i in range(answers)]
 
     def rule(prompt: int, tokens: tuple[str, ...]) -> End | str | None:

@@ -64,7 +64,7 @@ def sophistry(
     ## Version history
     v0: first version.
     """
-    length = integer("length", length, 1)
+    length = integer("length", length, 1, 100)
     chances = _question_types(question_types)
 
     def rule(prompt: int, tokens: tuple[str, ...]) -> End | None:

@@ -62,8 +62,8 @@ def tie_breaker(
     ## Version history
     v0: first version.
     """
-    problems = integer("problems", problems, 1)
-    answers = integer("answers", answers, 1)
+    problems = integer("problems", problems, 1, 1_000_000)
+    answers = integer("answers", answers, 1, 100_000)
     names = isinstance(formats, Sequence) and not isinstance(formats, str)
     if not names or len(formats) < 2 or not all(isinstance(name, str) for name in formats):
         raise ValueError(f"formats must be two names or more, got {formats!r}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cliffgym.frozen import ReadOnlyArrays
 from cliffgym.mdp import TabularMDP
 from cliffgym.rewards import RewardComponents, check_reward
 from cliffgym.solvers.linear import backup, policy_values, require_finite, state_visits
@@ -15,7 +16,7 @@ from cliffgym.solvers.policies import check_policy
 
 
 @dataclass(frozen=True, eq=False)
-class Evaluation:
+class Evaluation(ReadOnlyArrays):
     """The exact values of a policy.
 
     Attributes:

@@ -16,6 +16,8 @@ from cliffgym.mdp import TabularMDP
 DENSE_LIMIT = 4096
 """Non-terminal states up to which a dense matrix is solved; above, memory S² would hurt."""
 _MAX_SWEEPS = 1_000_000
+_REFINED_GAMMA = 0.995
+_REFINEMENTS = 2
 
 
 def backup(mdp: TabularMDP, reward: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -86,6 +88,13 @@ def _solve(
         np.add.at(matrix, (np.arange(alive.size)[:, None, None], place[target]), weight)
         matrix = np.eye(alive.size) - matrix[:, :-1]
         solution[alive] = np.linalg.solve(matrix.T if transposed else matrix, constant[alive])
+        if mdp.gamma > _REFINED_GAMMA and not transposed:
+            # Close to gamma = 1 the system magnifies rounding by up to 1/(1 - gamma), which would hide exact ties. A
+            # residual in extended precision (where the machine has it) shows what the solution still lacks.
+            wide = weight.astype(np.longdouble)
+            for _ in range(_REFINEMENTS):
+                lacks = constant[alive] + (wide * solution[target]).sum(axis=(1, 2)) - solution[alive]
+                solution[alive] += np.linalg.solve(matrix, lacks.astype(np.float64))
         return solution
     if 0 < mdp.gamma < 1 and np.log(np.finfo(float).eps) / np.log(mdp.gamma) > _MAX_SWEEPS:
         raise ValueError(

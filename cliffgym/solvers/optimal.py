@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cliffgym.checks import number
+from cliffgym.frozen import ReadOnlyArrays
 from cliffgym.mdp import TabularMDP
 from cliffgym.rewards import check_reward
 from cliffgym.solvers.linear import backup, backup_states, policy_values, require_finite
@@ -25,7 +26,7 @@ _MAX_STALLS = 4
 
 
 @dataclass(frozen=True, eq=False)
-class Optimum:
+class Optimum(ReadOnlyArrays):
     """The solution of an MDP under one reward.
 
     Attributes:
@@ -93,13 +94,15 @@ def optimal(mdp: TabularMDP, reward: ArrayLike, tie_tolerance: float = TIE_TOLER
 
 
 def rounding_of_gaps(mdp: TabularMDP, values: NDArray[np.float64]) -> float:
-    """How large rounding can make the gap of actions that are exactly tied, in an MDP with cycles and gamma < 1.
+    """How large rounding of the values (S,) can make the gap of exactly tied actions, in an MDP with cycles.
 
-    A linear system with condition number up to 2/(1 - gamma) lies behind its values (S,).
+    Values are stored in double precision, and the residual that refines them (see `linear`) is in extended precision
+    where the machine has it; what that leaves is magnified by 1/(1 - gamma).
     """
     if mdp.is_acyclic or mdp.gamma == 1:
         return 0.0
-    return 8 * float(np.finfo(float).eps * np.abs(values).max()) / (1 - mdp.gamma)
+    precision = np.finfo(float).eps + np.finfo(np.longdouble).eps / (1 - mdp.gamma)
+    return 8 * float(precision * np.abs(values).max())
 
 
 def _backward_induction(mdp: TabularMDP, reward: NDArray[np.float64]) -> NDArray[np.float64]:

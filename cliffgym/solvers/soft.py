@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cliffgym.checks import number
+from cliffgym.frozen import ReadOnlyArrays
 from cliffgym.mdp import TabularMDP
 from cliffgym.rewards import check_reward
 from cliffgym.solvers.linear import backup, backup_states, policy_values, require_finite
@@ -28,7 +29,7 @@ _MAX_ITERATIONS = 10_000
 
 
 @dataclass(frozen=True, eq=False)
-class SoftOptimum:
+class SoftOptimum(ReadOnlyArrays):
     """The regularised solution of an MDP under one reward.
 
     Attributes:

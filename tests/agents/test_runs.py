@@ -83,7 +83,7 @@ def test_what_was_done_before_an_error_is_kept(tmp_path: Path) -> None:
         (b"", "ledger must be a JSON file of finished runs, got .*runs.json"),
         (b'{"a": {', "ledger must be a JSON file of finished runs, got .*runs.json"),
         (b"\xff\xfe", "ledger must be a JSON file of finished runs, got .*runs.json"),
-        (b"[1, 2]", "ledger must be a JSON object of finished runs, got a list in .*runs.json"),
+        (b"[1, 2]", "ledger must be a JSON object of finished runs, got list in .*runs.json"),
     ],
     ids=["empty", "cut off", "no text", "list"],
 )
