@@ -262,7 +262,7 @@ def refusal(name: str, error: type[Exception], message: str, **arguments: Any) -
             "reward must be an argument of its own, got 'lazy'",
             env_kwargs={"reward": "lazy"},
         ),
-        refusal("size", ValueError, "problems must be >= 1, got 0", env_kwargs={"problems": 0}),
+        refusal("size", ValueError, "problems must be in .*, got 0", env_kwargs={"problems": 0}),
         refusal("negative", ValueError, "ent_coef must be >= 0, got -0.1", ent_coef=-0.1),
         refusal("nan", ValueError, "ent_coef must be finite, got nan", ent_coef=float("nan")),
         refusal(
