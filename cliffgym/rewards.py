@@ -150,7 +150,9 @@ def check_reward(mdp: TabularMDP, reward: ArrayLike, name: str = "reward") -> ND
     return table
 
 
-def random_perturbation(mdp: TabularMDP, size: float, seed: int | Sequence[int]) -> NDArray[np.float64]:
+def random_perturbation(
+    mdp: TabularMDP, size: float, seed: int | Sequence[int] | np.random.Generator
+) -> NDArray[np.float64]:
     """A random reward change of sup norm exactly `size`.
 
     Entries are drawn uniformly and rescaled so that the largest reaches `size`; terminal states and illegal
@@ -159,7 +161,7 @@ def random_perturbation(mdp: TabularMDP, size: float, seed: int | Sequence[int])
     Args:
         mdp: Says the shape, and where changes are not allowed.
         size: Sup norm of the change, in units of reward, >= 0.
-        seed: Seed of NumPy's generator; equal seeds give equal changes.
+        seed: Seed of NumPy's generator, or a generator to draw from; equal seeds give equal changes.
 
     Returns:
         (S, A) change, to be added to a reward.

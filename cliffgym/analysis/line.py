@@ -162,12 +162,10 @@ class _Tracer:
         Just after `start`, optimal is what is optimal at `start` and, among that, best for the direction.
         """
         legal = self.mdp.action_mask
-        speed = float(np.abs(self.direction[legal]).max())
-        scale = float(np.abs(self.reward[legal]).max()) + abs(start) * speed
-        tied = self._tied(self.mdp, self.reward + start * self.direction, scale)
+        level, speed = (float(np.abs(table[legal]).max()) for table in (self.reward, self.direction))
+        tied = self._tied(self.mdp, self.reward + start * self.direction, level + abs(start) * speed)
         actions = self._tied(replace(self.mdp, action_mask=tied), self.direction, speed)
         # Far from t = 0 the tolerance at `start` may hide what R0 still tells apart.
-        level = float(np.abs(self.reward[legal]).max())
         actions = self._tied(replace(self.mdp, action_mask=actions), self.reward, level)
         policy = uniform_over(actions)
         base, slope = evaluate(self.mdp, self.reward, policy), evaluate(self.mdp, self.direction, policy)

@@ -26,7 +26,7 @@ from cliffgym.frozen import ReadOnlyArrays
 from cliffgym.mdp import TabularMDP
 from cliffgym.rewards import RewardComponents, check_reward
 from cliffgym.solvers import TIE_TOLERANCE, evaluate, optimal
-from cliffgym.solvers.linear import visits_from
+from cliffgym.solvers.linear import living_states, visits_from
 
 _BLOCK = 2**24
 """Entries of the largest temporary array."""
@@ -131,9 +131,7 @@ def _visits_matrix(mdp: TabularMDP, actions: NDArray[np.intp]) -> tuple[NDArray[
 
     M has a last row of zeros, so that a terminal state's row may be asked for: (n + 1, n).
     """
-    alive = np.flatnonzero(~mdp.terminal)
-    place = np.full(mdp.num_states, alive.size)
-    place[alive] = np.arange(alive.size)
+    alive, place = living_states(mdp)
     matrix = np.zeros((alive.size, alive.size + 1))
     weight = mdp.gamma * mdp.probabilities[alive, actions[alive]]
     np.add.at(matrix, (np.arange(alive.size)[:, None], place[mdp.successors[alive, actions[alive]]]), weight)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cliffgym.analysis.bounds.check import finite_horizon
 from cliffgym.checks import array
 from cliffgym.frozen import ReadOnlyArrays
 from cliffgym.mdp import TabularMDP
@@ -139,7 +140,7 @@ def soft_path(
                 moved[i, j] = total_variation(before.policy, here.policy)[~mdp.terminal].max(initial=0.0)
                 q_change[i, j] = np.abs(here.q_values - before.q_values)[decided].max(initial=0.0)
             before = here
-    horizon = _horizon(mdp)
+    horizon = finite_horizon(mdp)
     # What illegal actions pay moves no policy, so it is left out of ‖ΔR‖.
     steps = np.diff(positions) * np.abs(direction[decided]).max(initial=0.0)
     return SoftPath(
@@ -164,14 +165,6 @@ def _vector(name: str, values: ArrayLike) -> NDArray[np.float64]:
     if not np.isfinite(vector).all():
         raise ValueError(f"{name} must be finite, got {vector[~np.isfinite(vector)][0]}")
     return vector
-
-
-def _horizon(mdp: TabularMDP) -> float:
-    """The effective horizon; where cycles make it infinite but every policy ends, the longest expected trace."""
-    if mdp.gamma < 1 or mdp.is_acyclic:
-        return mdp.effective_horizon
-    step = np.where(mdp.terminal[:, None], 0.0, np.ones((mdp.num_states, mdp.num_actions)))
-    return float(optimal(mdp, step).q_values[mdp.action_mask].max())
 
 
 def _largest_surprise(mdp: TabularMDP, reference: ArrayLike | None) -> float:

@@ -32,7 +32,7 @@ from cliffgym.analysis.bounds.check import Verdict, positive
 from cliffgym.analysis.radius import cliff_radius
 from cliffgym.checks import integer
 from cliffgym.mdp import TabularMDP
-from cliffgym.rewards import RewardComponents, check_reward
+from cliffgym.rewards import RewardComponents, check_reward, random_perturbation
 from cliffgym.solvers import optimal
 from cliffgym.testing import known_optimum, random_mdp, random_policy, random_reward
 
@@ -228,11 +228,8 @@ class _Verifier:
 
     def _change(self, size: float) -> NDArray[np.float64]:
         """(S, A) a random change of sup norm `size`; about every second one is that large in every entry."""
-        noise = self.rng.uniform(-1, 1, size=(self.mdp.num_states, self.mdp.num_actions))
-        if self.rng.random() < 0.5:
-            noise = np.sign(noise)
-        noise[self.mdp.terminal[:, None] | ~self.mdp.action_mask] = 0.0
-        return size * noise / np.abs(noise).max()
+        change = random_perturbation(self.mdp, size, self.rng)
+        return size * np.sign(change) if self.rng.random() < 0.5 else change
 
     def _lipschitz(
         self, reward: NDArray[np.float64], other: NDArray[np.float64], has_horizon: bool

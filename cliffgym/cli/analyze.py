@@ -8,7 +8,7 @@ from typing import Any
 from cliffgym.analysis.intervals import regret_interval
 from cliffgym.analysis.radius import cliff_radius
 from cliffgym.analysis.ties import ties
-from cliffgym.cli.arguments import assignment, reward_argument
+from cliffgym.cli.arguments import add_settings, reward_argument
 from cliffgym.cli.subjects import Subject, read_subject
 from cliffgym.mdp import TabularMDP
 from cliffgym.rewards import RewardComponents
@@ -37,16 +37,8 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     )
     parser.add_argument("--true", metavar="FILE.npy", help="with --mdp or --gym: what was meant, a table (S, A)")
     parser.add_argument("--gamma", type=float, help="discount, with --mdp (default: the file's) or --gym (0.99)")
-    parser.add_argument(
-        "--set",
-        metavar="NAME=VALUE",
-        type=assignment,
-        action="append",
-        default=[],
-        help="an argument of the scenario or Gymnasium environment, such as problems=8; may be repeated",
-    )
     parser.add_argument("--exact", action="store_true", help="certify the ties in rational arithmetic (small MDPs)")
-    parser.add_argument("--json", action="store_true", help="print JSON for programs to read")
+    add_settings(parser, of="the scenario or Gymnasium environment")
     parser.set_defaults(run=run)
 
 

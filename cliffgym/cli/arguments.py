@@ -29,12 +29,17 @@ def reward_argument(text: str) -> Any:
 def add_scenario_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds ID, --set and --json."""
     parser.add_argument("id", metavar="ID", help="an environment's id, as `cliffgym list` shows them")
+    add_settings(parser)
+
+
+def add_settings(parser: argparse.ArgumentParser, of: str = "the scenario") -> None:
+    """Adds --set, for arguments `of` something, and --json."""
     parser.add_argument(
         "--set",
         metavar="NAME=VALUE",
         type=assignment,
         action="append",
         default=[],
-        help="an argument of the scenario, such as problems=8; may be repeated",
+        help=f"an argument of {of}, such as problems=8; may be repeated",
     )
     parser.add_argument("--json", action="store_true", help="print JSON for programs to read")

@@ -73,17 +73,26 @@ def visits_from(mdp: TabularMDP, policy: NDArray[np.float64], start: NDArray[np.
     return _solve(mdp, policy, start, transposed=True)
 
 
+def living_states(mdp: TabularMDP) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The n non-terminal states, and (S,) the place of each state among them.
+
+    Terminal states have place n: that of one more column, which whoever builds a matrix over the others drops.
+    """
+    alive = np.flatnonzero(~mdp.terminal)
+    place = np.full(mdp.num_states, alive.size)
+    place[alive] = np.arange(alive.size)
+    return alive, place
+
+
 def _solve(
     mdp: TabularMDP, policy: NDArray[np.float64], constant: NDArray[np.float64], transposed: bool
 ) -> NDArray[np.float64]:
     """Solves x = constant + gamma P_pi x (or with P_pi transposed) over the non-terminal states."""
-    alive = np.flatnonzero(~mdp.terminal)
+    alive, place = living_states(mdp)
     weight = mdp.gamma * policy[alive, :, None] * mdp.probabilities[alive]
     target = mdp.successors[alive]
     solution = np.zeros(mdp.num_states)
     if alive.size <= DENSE_LIMIT:
-        place = np.full(mdp.num_states, alive.size)  # terminal states go to a column that is dropped
-        place[alive] = np.arange(alive.size)
         matrix = np.zeros((alive.size, alive.size + 1))
         np.add.at(matrix, (np.arange(alive.size)[:, None, None], place[target]), weight)
         matrix = np.eye(alive.size) - matrix[:, :-1]

@@ -90,9 +90,12 @@ def sup_norm(mdp: TabularMDP, table: NDArray[np.float64]) -> float:
 def rounding(mdp: TabularMDP, *tables: NDArray[np.float64]) -> float:
     """How far apart values that are equal may come out, in units of reward: for values or rewards (S, A)."""
     magnitude = max(sup_norm(mdp, table) for table in tables)
-    endless = mdp.gamma == 1 and not mdp.is_acyclic
-    steps = longest_duration(mdp) if endless else mdp.effective_horizon
-    return 64 * float(np.finfo(float).eps) * max(steps, 1.0) * magnitude
+    return 64 * float(np.finfo(float).eps) * max(finite_horizon(mdp), 1.0) * magnitude
+
+
+def finite_horizon(mdp: TabularMDP) -> float:
+    """The effective horizon; at gamma 1 with cycles, where there is none, the longest expected duration of a trace."""
+    return longest_duration(mdp) if mdp.gamma == 1 and not mdp.is_acyclic else mdp.effective_horizon
 
 
 def longest_duration(mdp: TabularMDP) -> float:
