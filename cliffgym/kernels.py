@@ -36,7 +36,7 @@ def choose_kernel(kernel: str, worthwhile: bool = True) -> str:
     """
     choice("kernel", kernel, KERNELS)
     if kernel == "numba" and not has_numba():
-        raise ImportError('kernel "numba" needs numba, which is not installed: pip install \'cliffgym[fast]\'')
+        raise ImportError("kernel \"numba\" needs numba, which is not installed: pip install 'cliffgym[fast]'")
     if kernel == "auto":
         return "numba" if worthwhile and has_numba() else "numpy"
     return kernel
