@@ -3,7 +3,6 @@
 Shapes: S states, A actions, B successor slots.
 """
 
-from bisect import bisect_right
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +13,8 @@ from gymnasium.error import ResetNeeded
 from numpy.typing import ArrayLike, NDArray
 
 from cliffgym.checks import choice, flag, integer, listing
-from cliffgym.envs.observations import make_observation
+from cliffgym.envs.draws import Draws
+from cliffgym.envs.observations import StateObservation, make_observation
 from cliffgym.envs.rendering import Frame, Step, Trace, draw_frame, transcript_lines
 from cliffgym.mdp import TabularMDP
 from cliffgym.scenarios import parameter_names
@@ -22,8 +22,29 @@ from cliffgym.scenarios import scenario as make_scenario
 from cliffgym.trace_scenario import Scenario
 
 RENDER_MODES = ("ansi", "human", "rgb_array")
-_KEYWORDS = ("reward", "oracle", "observation", "render_mode")
-_RESET_OPTIONS = ("prompt", "reward")
+KEYWORDS = ("reward", "oracle", "observation", "render_mode")
+RESET_OPTIONS = ("prompt", "reward")
+
+Oracle = tuple[float, float, dict[str, float]]
+"""True and incomplete reward of a step, and its credits by component."""
+
+
+class Place:
+    """A state as `step` meets it. Attributes of plain objects are read several times faster than entries of arrays.
+
+    Attributes:
+        state: Its number.
+        ended: Whether the trace has ended there.
+        copy_mask: Returns a new (A,) int8, 1 where the token is allowed.
+        moves: By token, where it has been looked up: (reward, next place, oracle if it is shown); where transitions
+            are random, a list of such by successor slot.
+    """
+
+    __slots__ = ("copy_mask", "ended", "moves", "state")
+
+    def __init__(self, state: int, ended: bool, mask: NDArray[np.int8]) -> None:
+        self.state, self.ended, self.copy_mask = state, ended, mask.copy
+        self.moves: list[Any] = [None] * mask.size
 
 
 class CliffEnv(gym.Env[Any, np.int64]):
@@ -77,7 +98,7 @@ class CliffEnv(gym.Env[Any, np.int64]):
             for name in parameters:
                 if name not in known:
                     raise TypeError(
-                        f"keyword argument of {scenario} must be one of {listing((*_KEYWORDS, *known))}, got {name!r}"
+                        f"keyword argument of {scenario} must be one of {listing((*KEYWORDS, *known))}, got {name!r}"
                     )
             self.scenario = make_scenario(scenario, **parameters)
         if render_mode is not None:
@@ -90,20 +111,19 @@ class CliffEnv(gym.Env[Any, np.int64]):
         self.observation_space = self._look.space
         self.action_space = spaces.Discrete(mdp.num_actions)
 
-        # Plain lists: indexing them is several times faster than indexing arrays one entry at a time.
-        self._deterministic = mdp.successors.shape[2] == 1
-        self._successors = mdp.successors[:, :, 0].tolist() if self._deterministic else mdp.successors.tolist()
-        self._cumulative = None if self._deterministic else _cumulative(mdp.probabilities).tolist()
-        self._starts = np.flatnonzero(mdp.initial).tolist()
-        self._start_cumulative = _cumulative(mdp.initial[self._starts]).tolist()
-        self._ends = mdp.terminal.tolist()
+        self._random = mdp.successors.shape[2] > 1
+        self._draws = Draws(mdp)
         self._masks = mdp.action_mask.astype(np.int8)
-        self._true = self.scenario.reward("true").tolist()
-        self._incomplete = self.scenario.reward("incomplete").tolist()
-        self._credits: dict[tuple[int, int], dict[str, float]] = {}
+        self._true = self.scenario.reward("true")
+        self._incomplete = self.scenario.reward("incomplete")
         self._num_actions = mdp.num_actions
-        self._state = -1
-        self._done = True
+        # Only the state's number is plain data that may be handed out again and again.
+        self._observe = None if isinstance(self._look, StateObservation) else self._look.observe
+        self._place: Place | None = None
+        self._starts: list[Place] = []  # drawn and not used yet, the next one last
+        self._plain = (
+            not self.oracle and self._observe is None and render_mode is None
+        )  # the shortest way through `step`
         self._trace: Trace | None = None  # kept only for rendering
         self.set_reward(reward)
 
@@ -129,7 +149,10 @@ class CliffEnv(gym.Env[Any, np.int64]):
         self._reward_table = self.scenario.reward(reward)
         self._reward_table.setflags(write=False)
         self.reward_name = reward if isinstance(reward, str) else "custom"
-        self._reward = self._reward_table.tolist()
+        self._places: dict[int, Place] = {}
+        self._starts = [self._look_up(place.state) for place in self._starts]
+        if self._place is not None:
+            self._place = self._look_up(self._place.state)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Draws a prompt and starts a trace.
@@ -144,24 +167,39 @@ class CliffEnv(gym.Env[Any, np.int64]):
         Raises:
             ValueError: An unknown option or prompt number.
         """
-        super().reset(seed=seed)
-        state = None
-        if options:
-            for name in options:
-                choice("reset option", name, _RESET_OPTIONS)
-            if "prompt" in options:
-                prompt = integer("prompt", options["prompt"], 0, len(self.scenario.prompts) - 1)
-                state = int(self.scenario.prompt_states[prompt])
-            if "reward" in options:
-                self.set_reward(options["reward"])
-        if state is None:
-            state = self._starts[bisect_right(self._start_cumulative, self.np_random.random())]
-        self._state = state
-        self._done = self._ends[state]
+        if seed is not None:
+            super().reset(seed=seed)
+        if self._draws.source is not self._np_random:
+            self._draws.take_key(self.np_random, self.np_random_seed)
+            self._starts.clear()
+        place = self._chosen_start(options) if options else None
+        if place is None:
+            place = self._starts.pop() if self._starts else self._drawn_start()
+        self._place, state = place, place.state
+        if self._plain:
+            return state, {"action_mask": place.copy_mask()}
         if self.render_mode is not None:
             self._trace = Trace(state)
             self._print()
-        return self._look.observe(state), {"action_mask": self._masks[state].copy()}
+        return state if self._observe is None else self._observe(state), {"action_mask": place.copy_mask()}
+
+    def _drawn_start(self) -> Place:
+        """Where the next trace starts; draws many such places at once."""
+        states = self._draws.starts()
+        places = {state: self._look_up(state) for state in set(states)}
+        self._starts = [places[state] for state in states]
+        return self._starts.pop()
+
+    def _chosen_start(self, options: dict[str, Any]) -> Place | None:
+        """Carries out the options of a reset and returns the place to start from, if they name one."""
+        for name in options:
+            choice("reset option", name, RESET_OPTIONS)
+        if "reward" in options:
+            self.set_reward(options["reward"])
+        if "prompt" not in options:
+            return None
+        prompt = integer("prompt", options["prompt"], 0, len(self.scenario.prompts) - 1)
+        return self._look_up(int(self.scenario.prompt_states[prompt]))
 
     def step(self, action: int | np.integer[Any]) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Emits a token.
@@ -177,47 +215,79 @@ class CliffEnv(gym.Env[Any, np.int64]):
             ValueError: It is out of range.
             ResetNeeded: There is no trace, or it has ended.
         """
-        token = action if type(action) is int else _as_int(action)
-        if self._done:
+        place = self._place
+        if place is None or place.ended:
             raise ResetNeeded(
                 "step needs a trace that goes on, got one that has ended or never begun: call reset first"
             )
-        state = self._state
+        token = action if type(action) is int else _as_int(action)
         if not 0 <= token < self._num_actions:
             raise ValueError(
                 f"action must be in [0, {self._num_actions - 1}] ({listing(self.scenario.tokens)}), got {token} at "
-                f"{self.mdp.describe_state(state)}"
+                f"{self.mdp.describe_state(place.state)}"
             )
-        if self._cumulative is None:
-            following = self._successors[state][token]
+        move = place.moves[token] or self._look_up_move(place, token)
+        if self._random:
+            move = move[self._draws.slot(place.state, token)]
+        reward, following, oracle = move
+        self._place = following
+        if self._plain:
+            return following.state, reward, following.ended, False, {"action_mask": following.copy_mask()}
+        if oracle is None:
+            info: dict[str, Any] = {"action_mask": following.copy_mask()}
         else:
-            slot = bisect_right(self._cumulative[state][token], self.np_random.random())
-            following = self._successors[state][token][slot]
-        reward = self._reward[state][token]
-        done = self._ends[following]
-        info: dict[str, Any] = {"action_mask": self._masks[following].copy()}
-        true, incomplete = self._true[state][token], self._incomplete[state][token]
-        if self.oracle:
-            info["true_reward"] = true
-            info["incomplete_reward"] = incomplete
-            info["components"] = self._credit(state, token).copy()
-            if done:
-                info["outcome"] = self.scenario.outcomes[following]
-        self._state, self._done = following, done
+            true, incomplete, credits = oracle
+            info = {
+                "action_mask": following.copy_mask(),
+                "true_reward": true,
+                "incomplete_reward": incomplete,
+                "components": credits.copy(),
+            }
+            if following.ended:
+                info["outcome"] = self.scenario.outcomes[following.state]
         if self._trace is not None:
-            self._trace.state = following
-            self._trace.steps.append(Step(state, token, reward, true, incomplete))
-            self._print()
-        return self._look.observe(following), reward, done, False, info
+            self._record(place.state, token, following.state, reward)
+        state = following.state
+        return state if self._observe is None else self._observe(state), reward, following.ended, False, info
 
-    def _credit(self, state: int, action: int) -> dict[str, float]:
-        """What the components credit for a step; remembered, since few of the S·A pairs are ever taken."""
-        credit = self._credits.get((state, action))
-        if credit is None:
-            parts = self.scenario.components
-            credit = dict(zip(parts.names, parts.table[:, state, action].tolist(), strict=True))
-            self._credits[state, action] = credit
-        return credit
+    def _look_up(self, state: int) -> Place:
+        """The place of a state, made when it is first met."""
+        place = self._places.get(state)
+        if place is None:
+            ended = bool(self.mdp.terminal[state])
+            place = Place(state, ended, self._masks[state])
+            self._places[state] = place
+        return place
+
+    def _look_up_move(self, place: Place, token: int) -> Any:
+        """What a token leads to from a place, and where that is chance by successor slot; from now on kept there."""
+        state, parts = place.state, self.scenario.components
+        oracle = None
+        if self.oracle:
+            credits = dict(zip(parts.names, parts.table[:, state, token].tolist(), strict=True))
+            oracle = float(self._true[state, token]), float(self._incomplete[state, token]), credits
+        reward = float(self._reward_table[state, token])
+        moves = [(reward, self._look_up(to), oracle) for to in self.mdp.successors[state, token].tolist()]
+        place.moves[token] = moves if self._random else moves[0]
+        return place.moves[token]
+
+    def _record(self, state: int, token: int, following: int, reward: float) -> None:
+        """Adds a step to the trace that is rendered."""
+        if self._trace is not None:
+            pays = float(self._true[state, token]), float(self._incomplete[state, token])
+            self._trace.state = following
+            self._trace.steps.append(Step(state, token, reward, *pays))
+            self._print()
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Places refer to each other in chains as long as a trace; copies make their own.
+        place = None if self._place is None else self._place.state
+        return self.__dict__ | {"_places": {}, "_place": place, "_starts": [start.state for start in self._starts]}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._place = None if self._place is None else self._look_up(state["_place"])
+        self._starts = [self._look_up(start) for start in state["_starts"]]
 
     def action_masks(self) -> NDArray[np.bool_]:
         """(A,) True where the token is allowed next; what sb3-contrib's MaskablePPO asks for.
@@ -225,9 +295,9 @@ class CliffEnv(gym.Env[Any, np.int64]):
         Raises:
             ResetNeeded: There is no trace yet.
         """
-        if self._state < 0:
+        if self._place is None:
             raise ResetNeeded("action_masks needs a trace, got none: call reset first")
-        return self.mdp.action_mask[self._state].copy()
+        return self.mdp.action_mask[self._place.state].copy()
 
     def observations(self) -> NDArray[Any]:
         """(S, ...) the observation of every state, to read a whole policy out of a network."""
@@ -236,12 +306,12 @@ class CliffEnv(gym.Env[Any, np.int64]):
     @property
     def P(self) -> dict[int, dict[int, list[tuple[float, int, float, bool]]]]:  # noqa: N802  (toy-text's own name)
         """Dynamics and current reward in toy-text form: {state: {action: [(probability, next, reward, ended)]}}."""
-        mdp, reward = self.mdp, self._reward
+        mdp, reward, ends = self.mdp, self._reward_table.tolist(), self.mdp.terminal.tolist()
         probabilities, successors = mdp.probabilities.tolist(), mdp.successors.tolist()
         return {
             s: {
                 a: [
-                    (p, to, reward[s][a], self._ends[to])
+                    (p, to, reward[s][a], ends[to])
                     for p, to in zip(probabilities[s][a], successors[s][a], strict=True)
                     if p > 0
                 ]
@@ -282,19 +352,10 @@ class CliffEnv(gym.Env[Any, np.int64]):
             print("\n".join(lines[len(self._trace.steps) :]), flush=True)
 
 
-def _cumulative(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cumulative sums along the last axis, ending in infinity from the last positive entry on.
-
-    A draw u in [0, 1) then always lands on an entry of positive probability, whatever rounding made of the sum.
-    """
-    sums = probabilities.cumsum(axis=-1)
-    later = np.flip(np.flip(probabilities > 0, -1).cumsum(axis=-1), -1) - (probabilities > 0)
-    sums[later == 0] = np.inf
-    return sums
-
-
 def _as_int(action: Any) -> int:
     """An integer scalar or zero-dimensional integer array as an int."""
+    if isinstance(action, np.integer):
+        return int(action)
     array = np.asarray(action)
     if array.shape == () and np.issubdtype(array.dtype, np.integer):
         return int(array)

@@ -88,6 +88,8 @@ def make_observation(scenario: Scenario, kind: str) -> Observation:
     """Builds one of `OBSERVATIONS`.
 
     Raises:
-        ValueError: There is no such kind.
+        ValueError: There is no such kind, or it is "tokens" and tokens do not tell the scenario's states apart.
     """
-    return OBSERVATIONS[choice("observation", kind, OBSERVATIONS)](scenario)
+    told_apart = scenario.state_tokens.shape[1] > 0 or np.unique(scenario.state_prompts).size == scenario.mdp.num_states
+    kinds = OBSERVATIONS if told_apart else {name: OBSERVATIONS[name] for name in ("state", "onehot")}
+    return kinds[choice("observation", kind, kinds, place=scenario.id)](scenario)

@@ -1,0 +1,84 @@
+"""What chance decides in one environment: buffered draws from its streams (see `streams`).
+
+Shapes: S states, A actions, B successor slots.
+"""
+
+from bisect import bisect_right
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cliffgym.envs.streams import stream_keys, uniforms
+from cliffgym.mdp import TabularMDP
+
+_SMALLEST_BLOCK, _LARGEST_BLOCK = 32, 4096
+
+
+class Draws:
+    """First states of traces and successor slots of steps, drawn in blocks.
+
+    Args:
+        mdp: The dynamics.
+
+    Attributes:
+        source: The NumPy generator from whose seed the present key was made.
+    """
+
+    def __init__(self, mdp: TabularMDP) -> None:
+        self._start_states = Starts(mdp.initial)
+        self._cumulative = cumulative(mdp.probabilities)
+        self.source: object = self  # no generator yet
+        self._moves: list[float] = []
+
+    def take_key(self, generator: np.random.Generator, seed: int | None) -> None:
+        """Begins new streams: those of `seed`, or where a generator without a known seed was given, of a draw of it."""
+        if seed is None or seed < 0:
+            seed = int(generator.integers(0, 2**63))
+        self.source = generator
+        self._keys = stream_keys([seed])[:, 0]
+        self._drawn = [0, 0]
+        self._moves = []
+
+    def starts(self) -> list[int]:
+        """The first states of the traces to come, the next one last."""
+        return self._start_states.at(self._block(0)).tolist()
+
+    def slot(self, state: int, action: int) -> int:
+        """Which successor slot the next step falls into."""
+        if not self._moves:
+            self._moves = self._block(1).tolist()
+        return bisect_right(self._cumulative[state, action], self._moves.pop())
+
+    def _block(self, stream: int) -> NDArray[np.float64]:
+        """The next numbers of a stream, the last one first: lists are taken from their end."""
+        first = self._drawn[stream]
+        # Blocks grow, so that neither a reset with a seed nor a long run pays for the other.
+        self._drawn[stream] = end = first + min(max(first, _SMALLEST_BLOCK), _LARGEST_BLOCK)
+        return uniforms(self._keys[stream], np.arange(first, end))[::-1]
+
+
+class Starts:
+    """The distribution of a trace's first state.
+
+    Args:
+        initial: (S,) probabilities.
+    """
+
+    def __init__(self, initial: NDArray[np.float64]) -> None:
+        self.states = np.flatnonzero(initial)
+        self.cumulative = cumulative(initial[self.states])
+
+    def at(self, numbers: NDArray[np.float64]) -> NDArray[np.intp]:
+        """The states that uniform numbers in [0, 1) stand for, of the same shape."""
+        return self.states[self.cumulative.searchsorted(numbers, side="right")]
+
+
+def cumulative(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Cumulative sums along the last axis, ending in infinity from the last positive entry on.
+
+    A draw u in [0, 1) then always lands on an entry of positive probability, whatever rounding made of the sum.
+    """
+    sums = probabilities.cumsum(axis=-1)
+    later = np.flip(np.flip(probabilities > 0, -1).cumsum(axis=-1), -1) - (probabilities > 0)
+    sums[later == 0] = np.inf
+    return sums
