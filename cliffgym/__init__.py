@@ -12,7 +12,7 @@ cited by their numbers in the PDF of "The Policy Cliff", arXiv:2507.20150.
 """
 
 from cliffgym.builder import MALFORMED, End, build_scenario
-from cliffgym.envs import CliffEnv, register_envs
+from cliffgym.envs import CliffEnv, CliffVectorEnv, register_envs
 from cliffgym.mdp import TabularMDP
 from cliffgym.rewards import RewardComponents, random_perturbation
 from cliffgym.scenarios import SCENARIOS, scenario
@@ -33,6 +33,7 @@ __all__ = [
     "MALFORMED",
     "SCENARIOS",
     "CliffEnv",
+    "CliffVectorEnv",
     "End",
     "RewardComponents",
     "Scenario",

@@ -13,17 +13,16 @@ from gymnasium.error import ResetNeeded
 from numpy.typing import ArrayLike, NDArray
 
 from cliffgym.checks import choice, flag, integer, listing
+from cliffgym.envs.arguments import find_scenario
 from cliffgym.envs.draws import Draws
 from cliffgym.envs.observations import StateObservation, make_observation
 from cliffgym.envs.rendering import Frame, Step, Trace, draw_frame, transcript_lines
 from cliffgym.mdp import TabularMDP
-from cliffgym.scenarios import parameter_names
-from cliffgym.scenarios import scenario as make_scenario
 from cliffgym.trace_scenario import Scenario
 
 RENDER_MODES = ("ansi", "human", "rgb_array")
-KEYWORDS = ("reward", "oracle", "observation", "render_mode")
-RESET_OPTIONS = ("prompt", "reward")
+_KEYWORDS = ("reward", "oracle", "observation", "render_mode")
+_RESET_OPTIONS = ("prompt", "reward")
 
 Oracle = tuple[float, float, dict[str, float]]
 """True and incomplete reward of a step, and its credits by component."""
@@ -89,18 +88,7 @@ class CliffEnv(gym.Env[Any, np.int64]):
         render_mode: str | None = None,
         **parameters: Any,
     ) -> None:
-        if isinstance(scenario, Scenario):
-            if parameters:
-                raise TypeError(f"a Scenario object takes no further keyword arguments, got {listing(parameters)}")
-            self.scenario = scenario
-        else:
-            known = parameter_names(scenario)
-            for name in parameters:
-                if name not in known:
-                    raise TypeError(
-                        f"keyword argument of {scenario} must be one of {listing((*KEYWORDS, *known))}, got {name!r}"
-                    )
-            self.scenario = make_scenario(scenario, **parameters)
+        self.scenario = find_scenario(scenario, parameters, _KEYWORDS)
         if render_mode is not None:
             choice("render_mode", render_mode, RENDER_MODES)
         self.render_mode = render_mode
@@ -193,7 +181,7 @@ class CliffEnv(gym.Env[Any, np.int64]):
     def _chosen_start(self, options: dict[str, Any]) -> Place | None:
         """Carries out the options of a reset and returns the place to start from, if they name one."""
         for name in options:
-            choice("reset option", name, RESET_OPTIONS)
+            choice("reset option", name, _RESET_OPTIONS)
         if "reward" in options:
             self.set_reward(options["reward"])
         if "prompt" not in options:

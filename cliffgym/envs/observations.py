@@ -22,6 +22,10 @@ class Observation(Protocol):
         """A new observation of `state`."""
         ...
 
+    def observe_all(self, states: NDArray[np.intp]) -> NDArray[Any]:
+        """(N, ...) new observations of states (N,), stacked."""
+        ...
+
     def table(self) -> NDArray[Any]:
         """(S, ...) the observations of all states, stacked."""
         ...
@@ -37,6 +41,10 @@ class StateObservation:
     def observe(self, state: int) -> int:
         """The state itself."""
         return state
+
+    def observe_all(self, states: NDArray[np.intp]) -> NDArray[np.intp]:
+        """(N,) a copy."""
+        return states.copy()
 
     def table(self) -> NDArray[np.intp]:
         """(S,) the numbers 0..S-1."""
@@ -55,6 +63,12 @@ class OneHotObservation:
         row = np.zeros(self.num_states, dtype=np.float32)
         row[state] = 1.0
         return row
+
+    def observe_all(self, states: NDArray[np.intp]) -> NDArray[np.float32]:
+        """(N, S) new one-hot rows."""
+        rows = np.zeros((states.size, self.num_states), dtype=np.float32)
+        rows[np.arange(states.size), states] = 1.0
+        return rows
 
     def table(self) -> NDArray[np.float32]:
         """(S, S) the identity."""
@@ -75,6 +89,10 @@ class TokensObservation:
     def observe(self, state: int) -> NDArray[np.int64]:
         """(1 + T,) a new row."""
         return self.rows[state].copy()
+
+    def observe_all(self, states: NDArray[np.intp]) -> NDArray[np.int64]:
+        """(N, 1 + T) new rows."""
+        return self.rows[states]
 
     def table(self) -> NDArray[np.int64]:
         """(S, 1 + T) all rows."""

@@ -16,6 +16,7 @@ def register_envs() -> None:
             gym.register(
                 id=id,
                 entry_point="cliffgym.envs:CliffEnv",
+                vector_entry_point="cliffgym.envs:CliffVectorEnv",
                 kwargs={"scenario": id},
                 order_enforce=False,
                 disable_env_checker=True,

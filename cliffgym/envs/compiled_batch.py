@@ -1,0 +1,187 @@
+"""N copies of one environment, stepped together by functions that numba compiles.
+
+The results are those of `batch.Batch`, bit for bit: the same tables, the same streams, the same order of operations.
+Importing this module imports numba.
+
+Shapes: N copies, S states, A actions, B successor slots, M credits, T steps.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cliffgym.envs.batch import MOVE, POLICY, START, Batch, Stepped, Traces
+from cliffgym.envs.step_tables import StepTables
+from cliffgym.envs.streams import FIRST_FACTOR, GOLDEN, SECOND_FACTOR, stream_keys
+from cliffgym.kernels import compiled
+
+_GOLDEN, _FIRST, _SECOND = np.uint64(GOLDEN), np.uint64(FIRST_FACTOR), np.uint64(SECOND_FACTOR)
+_GUIDE = 4096
+"""Equal parts of [0, 1) for each of which it is kept at which first state a search begins."""
+_S11, _S27, _S30, _S31, _ONE = np.uint64(11), np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(1)
+
+
+@compiled
+def _uniform(key, counter):
+    """The number that `streams.uniforms` gives."""
+    bits = key + (np.uint64(counter) + _ONE) * _GOLDEN
+    bits = (bits ^ (bits >> _S30)) * _FIRST
+    bits = (bits ^ (bits >> _S27)) * _SECOND
+    bits = bits ^ (bits >> _S31)
+    return np.float64(bits >> _S11) * 2.0**-53
+
+
+@compiled
+def _slot(cumulative, row, number):
+    """How many cumulative probabilities of a row are at most the number."""
+    slot = 0
+    for entry in range(cumulative.shape[1]):
+        slot += cumulative[row, entry] <= number
+    return slot
+
+
+@compiled
+def _restart(which, count, states, done, start_states, start_cumulative, guide, keys, drawn):
+    """Starts new traces of the first `count` copies that `which` names."""
+    for place in range(count):
+        copy = which[place]
+        number = _uniform(keys[START, copy], drawn[START, copy])
+        drawn[START, copy] += 1
+        start = guide[np.int64(number * guide.size)]  # never too high, and seldom too low
+        while start_cumulative[start] <= number:
+            start += 1
+        states[copy] = start_states[start]
+        done[copy] = False
+
+
+@compiled
+def _follow(states, done, actions, num_actions, successors, cumulative, keys, drawn, pairs, following):
+    """Where the actions lead: the pairs, and the states that follow."""
+    for copy in range(states.size):
+        pairs[copy] = states[copy] * num_actions + actions[copy]
+    if cumulative.shape[0] == 0:
+        for copy in range(states.size):
+            following[copy] = successors[pairs[copy]]
+        return
+    slots = cumulative.shape[1]
+    for copy in range(states.size):
+        number = _uniform(keys[MOVE, copy], drawn[MOVE, copy])
+        drawn[MOVE, copy] += not done[copy]  # the others only begin anew
+        following[copy] = successors[pairs[copy] * slots + _slot(cumulative, pairs[copy], number)]
+
+
+@compiled
+def _pay(pairs, following, terminal, reward, credits, rewards, ended, credited, which):
+    """What the pairs pay, which traces have ended, and into `which` their copies; returns how many."""
+    count = 0
+    for copy in range(pairs.size):
+        rewards[copy] = reward[pairs[copy]]
+        over = terminal[following[copy]]
+        ended[copy] = over
+        which[count] = copy  # kept only if it counts: which traces end cannot be foretold, so a branch would cost more
+        count += over
+    for copy in range(pairs.size):
+        for k in range(credits.shape[1]):
+            credited[k, copy] = credits[pairs[copy], k]
+    return count
+
+
+@compiled
+def _step(
+    states, done, actions, restart,
+    num_actions, successors, cumulative, terminal, masks, reward, credits,
+    start_states, start_cumulative, guide, keys, drawn,
+    pairs, which, following, observed, rewards, ended, credited, legal,
+):  # fmt: skip
+    """Steps all copies; the last line of arguments is what it fills."""
+    waiting = 0
+    for copy in range(states.size):
+        which[waiting] = copy
+        waiting += done[copy]
+    _follow(states, done, actions, num_actions, successors, cumulative, keys, drawn, pairs, following)
+    _restart(which, waiting, states, done, start_states, start_cumulative, guide, keys, drawn)
+    for place in range(waiting):
+        following[which[place]] = states[which[place]]
+    # Terminal states pay nothing, so what is looked up for copies that only began anew is 0.
+    count = _pay(pairs, following, terminal, reward, credits, rewards, ended, credited, which)
+    for copy in range(states.size):
+        states[copy] = following[copy]
+        done[copy] = ended[copy]
+    if restart:
+        _restart(which, count, states, done, start_states, start_cumulative, guide, keys, drawn)
+    for copy in range(states.size):
+        observed[copy] = states[copy]
+        for action in range(num_actions):
+            legal[copy, action] = masks[states[copy], action]
+
+
+@compiled
+def _rollout(
+    states, done, policy,
+    num_actions, successors, cumulative, terminal, reward, credits,
+    start_states, start_cumulative, guide, keys, drawn,
+    pairs, which, following, visited, actions, rewards, ended, credited,
+):  # fmt: skip
+    """Lets all copies follow cumulative probabilities; the last line of arguments is what it fills."""
+    for step in range(visited.shape[0]):
+        for copy in range(states.size):
+            visited[step, copy] = states[copy]
+            number = _uniform(keys[POLICY, copy], drawn[POLICY, copy])
+            drawn[POLICY, copy] += 1
+            actions[step, copy] = _slot(policy, states[copy], number)
+        _follow(states, done, actions[step], num_actions, successors, cumulative, keys, drawn, pairs, following)
+        count = _pay(pairs, following, terminal, reward, credits, rewards[step], ended[step], credited[:, step], which)
+        states[:] = following
+        _restart(which, count, states, done, start_states, start_cumulative, guide, keys, drawn)
+
+
+class CompiledBatch(Batch):
+    """As `Batch`, by compiled loops."""
+
+    def __init__(self, tables: StepTables, size: int, credited: bool) -> None:
+        super().__init__(tables, size, credited)
+        self._rows = np.ascontiguousarray(self._credits.T)  # what one pair is credited with lies together
+        starts = tables.starts
+        grid = np.arange(_GUIDE) / _GUIDE
+        guide = starts.cumulative.searchsorted(grid, side="right")
+        self._starts = starts.states, starts.cumulative, guide, self._keys, self._drawn
+        # One more place than copies, for the candidate that did not count.
+        self._scratch = np.empty(size, np.int64), np.empty(size + 1, np.int64)
+
+    def seed(self, which: NDArray[np.intp], seeds: Sequence[int]) -> None:
+        """As `Batch.seed`."""
+        self._keys[:, which] = stream_keys(seeds)
+        self._drawn[:, which] = 0
+
+    def restart(self, which: NDArray[np.intp]) -> None:
+        """As `Batch.restart`."""
+        _restart(which, which.size, self.states, self.done, *self._starts)
+
+    def step(self, actions: NDArray[np.int64], restart: bool) -> Stepped:
+        """As `Batch.step`."""
+        tables, size = self.tables, self.size
+        following, observed = np.empty(size, np.int64), np.empty(size, np.int64)
+        rewards, ended = np.empty(size), np.empty(size, np.bool_)
+        credits, masks = np.empty((self._rows.shape[1], size)), np.empty((size, tables.num_actions), np.int8)
+        _step(
+            self.states, self.done, actions, restart,
+            tables.num_actions, tables.successors, tables.cumulative, tables.terminal, tables.masks, self.reward,
+            self._rows, *self._starts, *self._scratch, following, observed, rewards, ended, credits, masks,
+        )  # fmt: skip
+        return Stepped(following, observed, rewards, ended, credits, masks)
+
+    def rollout(self, policy: NDArray[np.float64], steps: int) -> Traces:
+        """As `Batch.rollout`."""
+        tables, shape = self.tables, (steps, self.size)
+        states, actions = np.empty(shape, np.int64), np.empty(shape, np.int64)
+        rewards, ended = np.empty(shape), np.empty(shape, np.bool_)
+        credits = np.empty((self._rows.shape[1], *shape))
+        self.restart(self.done.nonzero()[0])
+        _rollout(
+            self.states, self.done, policy,
+            tables.num_actions, tables.successors, tables.cumulative, tables.terminal, self.reward,
+            self._rows, *self._starts, *self._scratch, np.empty(self.size, np.int64),
+            states, actions, rewards, ended, credits,
+        )  # fmt: skip
+        return Traces(states, actions, rewards, ended, credits)

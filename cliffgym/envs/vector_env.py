@@ -1,0 +1,416 @@
+"""The native vector environment: N copies of a scenario, a whole batch at each lookup.
+
+Shapes: N copies, S states, A actions, K components, T steps.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from gymnasium.error import ResetNeeded
+from gymnasium.vector import AutoresetMode
+from gymnasium.vector.utils import batch_space
+from numpy.typing import ArrayLike, NDArray
+
+from cliffgym.checks import array, choice, flag, integer, listing
+from cliffgym.envs.arguments import find_scenario
+from cliffgym.envs.batch import Batch, Stepped
+from cliffgym.envs.draws import cumulative
+from cliffgym.envs.observations import StateObservation, make_observation
+from cliffgym.envs.step_tables import FIRST_COMPONENT, step_tables
+from cliffgym.frozen import ReadOnlyArrays
+from cliffgym.kernels import choose_kernel
+from cliffgym.mdp import TabularMDP
+from cliffgym.solvers import check_policy
+from cliffgym.trace_scenario import Scenario
+
+AUTORESET_MODES = {
+    "next_step": AutoresetMode.NEXT_STEP,
+    "same_step": AutoresetMode.SAME_STEP,
+    "disabled": AutoresetMode.DISABLED,
+}
+_KEYWORDS = ("num_envs", "reward", "oracle", "observation", "autoreset_mode", "kernel")
+_RESET_OPTIONS = ("prompt", "reward", "reset_mask")
+
+
+@dataclass(frozen=True, eq=False)
+class Rollout(ReadOnlyArrays):
+    """T steps of N copies under one policy. Every entry is a true step: a trace that ends is followed by the next.
+
+    Attributes:
+        states: (T, N) where the actions were taken.
+        actions: (T, N) what was emitted there.
+        rewards: (T, N) what was paid for it.
+        terminations: (T, N) True where that ended the trace.
+        last_states: (N,) where the copies are now.
+        true_rewards: (T, N) the same under the true reward; (0, N) if the environment hides its oracle.
+        incomplete_rewards: (T, N) and under the incomplete one; likewise.
+        components: (K, T, N) what the components credited, in the order of the scenario's names; likewise (0, T, N).
+    """
+
+    states: NDArray[np.int64]
+    actions: NDArray[np.int64]
+    rewards: NDArray[np.float64]
+    terminations: NDArray[np.bool_]
+    last_states: NDArray[np.int64]
+    true_rewards: NDArray[np.float64]
+    incomplete_rewards: NDArray[np.float64]
+    components: NDArray[np.float64]
+
+
+class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
+    """N copies of a scenario as a Gymnasium vector environment; what `gym.make_vec(id, num_envs=N)` makes.
+
+    Copy i, seeded with s, goes through the very trajectory of a `CliffEnv` that was reset with the seed s and is given
+    the same actions, whatever the number of copies and the kernel.
+
+    Args:
+        scenario: A registered id, or a Scenario of your own.
+        num_envs: N.
+        reward: What `step` pays: a reward's name, a mapping of component names to weights, or a table (S, A).
+        oracle: Whether infos carry `true_reward`, `incomplete_reward`, `components` and the `outcome`.
+        observation: `"state"`, `"onehot"` or `"tokens"`, as for `CliffEnv`.
+        autoreset_mode: When the next trace begins after one has ended: `"next_step"` (in the next call, whose action
+            is ignored), `"same_step"` (at once; what the step ended with is in `final_obs` and `final_info`) or
+            `"disabled"` (when `reset` is called with the option `reset_mask`).
+        kernel: `"numpy"`, `"numba"` (extra `fast`), or `"auto"`: numba where it is installed. The results are the same.
+        parameters: The scenario's own keyword arguments, `gamma` among them.
+
+    Info:
+        As that of `CliffEnv`, each entry an array over the copies with its mask `_key`, in Gymnasium's form; entries
+        whose mask is False mean nothing. With `"same_step"`, the step's true reward, components and outcome of a copy
+        whose trace ended are in `final_info`. Masks that are equal may be one array.
+
+    Raises:
+        ValueError: An unknown id, reward, component, observation, mode or kernel, a bad value, or a scenario whose
+            traces may start where they end.
+        TypeError: An unknown keyword argument, or one of the wrong type.
+        ImportError: The kernel "numba" without numba.
+
+    >>> envs = CliffVectorEnv("Cliff-Slacker-v0", num_envs=3, kernel="numpy")
+    >>> observations, infos = envs.reset(seed=0)
+    >>> observations, rewards, terminations, truncations, infos = envs.step([0, 1, 2])
+    >>> infos["components"]["correct"]
+    array([0., 0., 0.])
+    """
+
+    def __init__(
+        self,
+        scenario: str | Scenario,
+        num_envs: int = 1,
+        reward: str | Mapping[str, float] | ArrayLike = "incomplete",
+        *,
+        oracle: bool = True,
+        observation: str = "state",
+        autoreset_mode: str | AutoresetMode = "next_step",
+        kernel: str = "auto",
+        **parameters: Any,
+    ) -> None:
+        self.num_envs = integer("num_envs", num_envs, 1)
+        self.scenario = find_scenario(scenario, parameters, _KEYWORDS)
+        self.oracle = flag("oracle", oracle)
+        self.observation = observation
+        self.autoreset_mode = _mode(autoreset_mode)
+        self.kernel = choose_kernel(kernel)
+        self.metadata = {"render_modes": [], "autoreset_mode": self.autoreset_mode}
+        self._look = make_observation(self.scenario, observation)
+        self.single_observation_space = self._look.space
+        self.single_action_space = spaces.Discrete(self.mdp.num_actions)
+        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+        self._batch = self._make_batch()
+        self._seeded = np.zeros(self.num_envs, dtype=bool)
+        self._outcomes = np.array([text or None for text in self.scenario.outcomes], dtype=object)
+        self.set_reward(reward)
+
+    def _make_batch(self) -> Batch:
+        tables = step_tables(self.scenario)
+        if self.kernel == "numba":
+            from cliffgym.envs.compiled_batch import CompiledBatch
+
+            return CompiledBatch(tables, self.num_envs, self.oracle)
+        return Batch(tables, self.num_envs, self.oracle)
+
+    @property
+    def mdp(self) -> TabularMDP:
+        """The dynamics."""
+        return self.scenario.mdp
+
+    @property
+    def reward(self) -> NDArray[np.float64]:
+        """(S, A) the table that `step` pays at present; read-only, `set_reward` swaps it."""
+        return self._reward_table
+
+    @property
+    def states(self) -> NDArray[np.int64]:
+        """(N,) a copy of the states that the copies are in."""
+        return self._batch.states.copy()
+
+    def set_reward(self, reward: str | Mapping[str, float] | ArrayLike) -> None:
+        """Swaps the reward that `step` pays, from the next step on.
+
+        Args:
+            reward: A reward's name, a mapping of component names to weights, or a table (S, A).
+
+        Raises:
+            ValueError: As `Scenario.reward`.
+        """
+        self._reward_table = self.scenario.reward(reward)
+        self._reward_table.setflags(write=False)
+        self.reward_name = reward if isinstance(reward, str) else "custom"
+        self._batch.reward = np.where(self.mdp.terminal[:, None], 0.0, self._reward_table).ravel()
+
+    def reset(  # type: ignore[override]  # Gymnasium's own vector environments take lists of seeds too
+        self, *, seed: int | Sequence[int | None] | None = None, options: Mapping[str, Any] | None = None
+    ) -> tuple[NDArray[Any], dict[str, Any]]:
+        """Draws prompts and starts traces.
+
+        Args:
+            seed: s gives copy i the seed s + i; a sequence gives each its own, None among them to go on with the
+                stream it has.
+            options: `{"prompt": i}` starts all copies with prompt i, `{"prompt": [...]}` each with its own, instead of
+                drawn ones; `{"reward": ...}` is `set_reward`; `{"reset_mask": mask}` resets only the copies where the
+                mask (N,) is True.
+
+        Returns:
+            The observations of all copies, and infos with the `action_mask`.
+
+        Raises:
+            ValueError: An unknown option or prompt number, a negative seed, a wrong number of seeds or prompts, or
+                a mask of another shape or without a True.
+            TypeError: A seed or prompt that is not an integer, or a mask that is not of booleans.
+            ResetNeeded: A mask before the first reset of all.
+        """
+        options = options or {}
+        for name in options:
+            choice("reset option", name, _RESET_OPTIONS)
+        chosen = self._chosen_copies(options.get("reset_mask"))
+        seeds = self._seeds(seed)
+        prompts = self._prompts(options["prompt"]) if "prompt" in options else None
+        if "reward" in options:
+            self.set_reward(options["reward"])
+        if isinstance(seed, int | np.integer):
+            super().reset(seed=int(seed))
+        self._begin_streams(chosen, seeds)
+        if prompts is None:
+            self._batch.restart(chosen)
+        else:
+            self._batch.place(chosen, self.scenario.prompt_states[prompts[chosen]])
+        present = np.zeros(self.num_envs, dtype=bool)
+        present[chosen] = True
+        masks = self._batch.tables.masks.take(self._batch.states, axis=0)
+        return self._look.observe_all(self._batch.states), {"action_mask": masks, "_action_mask": present}
+
+    def step(self, actions: ArrayLike) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[np.bool_], Any, Any]:
+        """Emits a token in every copy.
+
+        Args:
+            actions: (N,) integers in [0, A). A copy that only starts anew in this call ignores its own.
+
+        Returns:
+            Observations (N, ...), rewards (N,), whether the traces have ended (N,), truncations (N,) all False, infos.
+
+        Raises:
+            TypeError: The actions are not integers.
+            ValueError: Their shape is not (N,), or one is out of range.
+            ResetNeeded: `reset` has never been called, or in the mode "disabled" a trace has ended and not been reset.
+        """
+        tokens = self._check_actions(actions)
+        waiting = self._waiting()
+        stepped = self._batch.step(tokens, self.autoreset_mode == AutoresetMode.SAME_STEP)
+        observations = (
+            stepped.observed if isinstance(self._look, StateObservation) else self._look.observe_all(stepped.observed)
+        )
+        infos = self._infos(stepped, waiting)
+        return observations, stepped.rewards, stepped.ended, np.zeros(self.num_envs, dtype=bool), infos
+
+    def rollout(self, policy: ArrayLike, steps: int) -> Rollout:
+        """Lets all copies follow a policy for some steps, all of it in the kernel.
+
+        Goes on from where the copies are, and `step` can go on from where it ends. Whatever the autoreset mode, a
+        trace that ends is followed by the next at once. Actions are drawn from a stream of each copy's own.
+
+        Args:
+            policy: (S, A) probabilities.
+            steps: T, the number of actions that each copy takes.
+
+        Raises:
+            ValueError: The policy is not a table of probabilities, or `steps` is < 1.
+            ResetNeeded: `reset` has never been called.
+
+        >>> envs = CliffVectorEnv("Cliff-Slacker-v0", num_envs=100, kernel="numpy")
+        >>> _ = envs.reset(seed=0)
+        >>> uniform = np.full((envs.mdp.num_states, envs.mdp.num_actions), 1 / envs.mdp.num_actions)
+        >>> envs.rollout(uniform, 20).rewards.shape
+        (20, 100)
+        """
+        table = cumulative(check_policy(self.mdp, policy))
+        steps = integer("steps", steps, 1)
+        if not self._seeded.all():
+            raise ResetNeeded("rollout needs traces, got none: call reset first")
+        traces = self._batch.rollout(table, steps)
+        true, incomplete = traces.credits[:FIRST_COMPONENT] if self.oracle else np.empty((2, 0, self.num_envs))
+        components = traces.credits[FIRST_COMPONENT:]
+        return Rollout(*traces[:-1], self._batch.states.copy(), true, incomplete, components)
+
+    def action_masks(self) -> NDArray[np.bool_]:
+        """(N, A) True where the token is allowed next.
+
+        Raises:
+            ResetNeeded: There is no trace yet.
+        """
+        if not self._seeded.all():
+            raise ResetNeeded("action_masks needs traces, got none: call reset first")
+        return self.mdp.action_mask[self._batch.states]
+
+    def observations(self) -> NDArray[Any]:
+        """(S, ...) the observation of every state, to read a whole policy out of a network."""
+        return self._look.table()
+
+    def _infos(self, stepped: Stepped, waiting: NDArray[np.bool_] | None) -> dict[str, Any]:
+        """The infos of a step, in which the copies `waiting` only began anew."""
+        everyone = np.ones(self.num_envs, dtype=bool)
+        infos: dict[str, Any] = {"action_mask": stepped.masks, "_action_mask": everyone}
+        ended = stepped.ended.copy()
+        if self.autoreset_mode == AutoresetMode.SAME_STEP:
+            if ended.any():
+                self._add_finals(infos, stepped, ended)
+                self._add_oracle(infos, stepped, ~ended)
+            else:
+                self._add_oracle(infos, stepped, everyone)
+            return infos
+        self._add_oracle(infos, stepped, everyone if waiting is None else ~waiting)
+        if self.oracle and ended.any():
+            infos |= {"outcome": self._outcomes.take(stepped.following), "_outcome": ended}
+        return infos
+
+    def _add_oracle(self, infos: dict[str, Any], stepped: Stepped, present: NDArray[np.bool_]) -> None:
+        """Adds what the oracle knows of the copies where `present` is True, if it may be shown and there are any."""
+        if not self.oracle or not present.any():
+            return
+        credits = stepped.credits
+        components: dict[str, Any] = {}
+        for name, values in zip(self.scenario.components.names, credits[FIRST_COMPONENT:], strict=True):
+            components[name] = values
+            components[f"_{name}"] = present
+        infos |= {
+            "true_reward": credits[0],
+            "_true_reward": present,
+            "incomplete_reward": credits[1],
+            "_incomplete_reward": present,
+            "components": components,
+            "_components": present,
+        }
+
+    def _add_finals(self, infos: dict[str, Any], stepped: Stepped, ended: NDArray[np.bool_]) -> None:
+        """Adds how traces ended whose copies have gone on to the next."""
+        observations = np.full(self.num_envs, None, dtype=object)
+        places = ended.nonzero()[0]
+        seen = self._look.observe_all(stepped.following[places])
+        if isinstance(self._look, StateObservation):
+            observations[places] = seen  # as Python integers
+        else:
+            for place, row in zip(places.tolist(), seen, strict=True):
+                observations[place] = row
+        masks = self._batch.tables.masks.take(stepped.following, axis=0)
+        final: dict[str, Any] = {"action_mask": masks, "_action_mask": ended}
+        self._add_oracle(final, stepped, ended)
+        if self.oracle:
+            final |= {"outcome": self._outcomes.take(stepped.following), "_outcome": ended}
+        infos |= {"final_obs": observations, "_final_obs": ended, "final_info": final, "_final_info": ended}
+
+    def _waiting(self) -> NDArray[np.bool_] | None:
+        """The copies that will only begin anew in the next step, or None if there are none."""
+        batch = self._batch
+        if not batch.done.any():
+            return None
+        if not self._seeded.all():
+            raise ResetNeeded("step needs traces that go on, got none: call reset first")
+        if self.autoreset_mode == AutoresetMode.DISABLED:
+            raise ResetNeeded(
+                f"step needs traces that go on, got ended ones in environments {_few(batch.done.nonzero()[0])}: "
+                "call reset with the option reset_mask"
+            )
+        return batch.done.copy()
+
+    def _check_actions(self, actions: ArrayLike) -> NDArray[np.int64]:
+        """The actions as (N,) int64."""
+        tokens = actions if isinstance(actions, np.ndarray) else array("actions", actions, None)
+        if not np.issubdtype(tokens.dtype, np.integer):
+            raise TypeError(f"actions must be integers, got dtype {tokens.dtype}")
+        if tokens.shape != (self.num_envs,):
+            raise ValueError(f"actions must have shape (num_envs,) = ({self.num_envs},), got {tokens.shape}")
+        tokens = np.ascontiguousarray(tokens, dtype=np.int64)
+        # A negative number is a huge one without its sign, so one comparison finds both.
+        if tokens.view(np.uint64).max() >= self.mdp.num_actions:
+            env = int(((tokens < 0) | (tokens >= self.mdp.num_actions)).argmax())
+            raise ValueError(
+                f"actions must be in [0, {self.mdp.num_actions - 1}] ({listing(self.scenario.tokens)}), got "
+                f"{tokens[env]} in environment {env} at {self.mdp.describe_state(self._batch.states[env])}"
+            )
+        return tokens
+
+    def _chosen_copies(self, mask: Any) -> NDArray[np.intp]:
+        """The copies that a reset is for."""
+        if mask is None:
+            return np.arange(self.num_envs)
+        if not self._seeded.all():
+            raise ResetNeeded("reset_mask needs traces in all environments, got none: call reset without it first")
+        truths = array("reset_mask", mask, None)
+        if truths.dtype != np.bool_:
+            raise TypeError(f"reset_mask must be booleans, got dtype {truths.dtype}")
+        if truths.shape != (self.num_envs,):
+            raise ValueError(f"reset_mask must have shape (num_envs,) = ({self.num_envs},), got {truths.shape}")
+        if not truths.any():
+            raise ValueError("reset_mask must be True somewhere, got False everywhere")
+        return truths.nonzero()[0]
+
+    def _seeds(self, seed: int | Sequence[int | None] | None) -> list[int | None]:
+        """One seed for each copy; None goes on with its stream."""
+        if seed is None:
+            return [None] * self.num_envs
+        if isinstance(seed, Sequence | np.ndarray):
+            if len(seed) != self.num_envs:
+                raise ValueError(f"seed must be one number or num_envs = {self.num_envs} of them, got {len(seed)}")
+            return [None if s is None else integer(f"seed of environment {i}", s, 0) for i, s in enumerate(seed)]
+        first = integer("seed", seed, 0)
+        return list(range(first, first + self.num_envs))
+
+    def _begin_streams(self, chosen: NDArray[np.intp], seeds: list[int | None]) -> None:
+        """Seeds the chosen copies that have a seed, and those that never had one from the system's entropy."""
+        given = {int(env): seed for env in chosen if (seed := seeds[env]) is not None}
+        fresh = [int(env) for env in (~self._seeded).nonzero()[0] if int(env) not in given]
+        if fresh:
+            entropy = self.np_random_seed
+            first = entropy if entropy is not None and entropy >= 0 else int(self.np_random.integers(0, 2**63))
+            given |= {env: first + env for env in fresh}
+        if given:
+            self._batch.seed(np.array(list(given), dtype=np.intp), list(given.values()))
+        self._seeded[:] = True
+
+    def _prompts(self, prompt: Any) -> NDArray[np.intp]:
+        """(N,) numbers of prompts."""
+        last = len(self.scenario.prompts) - 1
+        if isinstance(prompt, Sequence | np.ndarray) and not isinstance(prompt, str):
+            if len(prompt) != self.num_envs:
+                raise ValueError(f"prompt must be one number or num_envs = {self.num_envs} of them, got {len(prompt)}")
+            return np.array([integer(f"prompt of environment {i}", p, 0, last) for i, p in enumerate(prompt)])
+        return np.full(self.num_envs, integer("prompt", prompt, 0, last))
+
+
+def _mode(mode: str | AutoresetMode) -> AutoresetMode:
+    """An autoreset mode by name, or as Gymnasium's enumeration or its values say it."""
+    if isinstance(mode, AutoresetMode):
+        return mode
+    for known in AutoresetMode:
+        if mode == known.value:
+            return known
+    return AUTORESET_MODES[choice("autoreset_mode", mode, AUTORESET_MODES)]
+
+
+def _few(numbers: NDArray[np.intp]) -> str:
+    """The first of some numbers, for a message."""
+    return ", ".join(map(str, numbers[:5])) + (", ..." if numbers.size > 5 else "")
