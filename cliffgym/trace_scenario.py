@@ -20,12 +20,13 @@ class Scenario:
     """A tiny grammar of traces as arrays. Made by `cliffgym.scenario`, or from a grammar by `build_scenario`.
 
     A state is a prompt and the tokens emitted so far; an action is the next token. One more terminal state,
-    "malformed", follows every token that the grammar does not allow (where there is such a token).
+    "malformed", follows every token that the grammar does not allow (where there is such a token). A scenario whose
+    states are something else, such as a random MDP, has no `state_tokens`: their T is 0.
 
     Attributes:
         id: The environment's id.
         mdp: The dynamics; `mdp.action_names` are the tokens.
-        components: Named measures of a trace, (K, S, A), paid on its last token.
+        components: Named measures of a trace, (K, S, A); a grammar pays on its last token.
         rewards: Weights of components by reward name; `incomplete` (what training pays) and `true` (what was meant)
             are always among them.
         prompts: N texts.
@@ -83,7 +84,7 @@ class Scenario:
         return check_reward(self.mdp, reward)
 
     def transcript(self, state: int) -> str:
-        """The trace that leads to `state` as text: the prompt, the tokens, and how it ended if it has."""
+        """The trace that leads to `state` as text: the prompt, its `state_tokens`, and how it ended if it has."""
         prompt = self.state_prompts[state]
         if prompt < 0:
             return "malformed trace"

@@ -4,12 +4,16 @@ import argparse
 import json
 from typing import Any
 
+import numpy as np
+
 from cliffgym.analysis import regret_interval
 from cliffgym.cli.arguments import add_scenario_arguments
 from cliffgym.scenarios import scenario
 from cliffgym.solvers import expected_components, optimal
 from cliffgym.tables import text_table
 from cliffgym.trace_scenario import Scenario
+
+_LONGEST = 40  # tokens of a sample that may go on for ever
 
 
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -22,7 +26,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 def run(options: argparse.Namespace) -> None:
     """Prints a description, a sample trace and a table of optima."""
     made = scenario(options.id, **dict(options.set))
-    sample = made.transcript(_optimal_end(made))
+    sample = _sample(made)
     optima = [_optimum(made, name) for name in made.rewards]
     if options.json:
         print(json.dumps({"id": made.id, "parameters": made.parameters, "sample": sample, "optima": optima}, indent=2))
@@ -65,9 +69,18 @@ def _weighting(value: Any) -> Any:
     return " ".join(terms).removeprefix("+ ")
 
 
-def _optimal_end(made: Scenario) -> int:
-    """Where the last prompt's trace ends if the first of the truly optimal actions is always taken."""
-    state, actions = int(made.prompt_states[-1]), optimal(made.mdp, made.reward("true")).optimal_actions
-    while not made.mdp.terminal[state]:
-        state = int(made.mdp.successors[state, actions[state].argmax(), 0])
-    return state
+def _sample(made: Scenario) -> str:
+    """A trace of the last prompt that always takes the first of the truly optimal actions; chance is seeded.
+
+    Where a trace may never end, it is broken off after some tokens.
+    """
+    mdp, actions = made.mdp, optimal(made.mdp, made.reward("true")).optimal_actions
+    state, draw = int(made.prompt_states[-1]), np.random.default_rng(0)
+    lines = [f"> {made.prompts[-1]}"]
+    while not mdp.terminal[state]:
+        if len(lines) > _LONGEST and not mdp.is_acyclic:
+            return "\n".join([*lines, "  ..."])
+        action = actions[state].argmax()
+        lines.append(f"  {made.token_text(action)}")
+        state = int(draw.choice(mdp.successors[state, action], p=mdp.probabilities[state, action]))
+    return "\n".join([*lines, f"= {made.outcomes[state]}"])

@@ -15,7 +15,8 @@ from cliffgym.envs.step_tables import StepTables
 from cliffgym.envs.streams import STREAMS, stream_keys, uniforms
 
 START, MOVE, POLICY = range(len(STREAMS))
-_NUMBERS_AHEAD = 65_536
+_NUMBERS_AHEAD = 16_384
+"""Numbers drawn at once: an array of them is small enough for memory that is at hand already (128 KiB)."""
 _DEPTHS = 8, 256
 
 

@@ -17,8 +17,6 @@ from cliffgym.envs.streams import FIRST_FACTOR, GOLDEN, SECOND_FACTOR, stream_ke
 from cliffgym.kernels import compiled
 
 _GOLDEN, _FIRST, _SECOND = np.uint64(GOLDEN), np.uint64(FIRST_FACTOR), np.uint64(SECOND_FACTOR)
-_GUIDE = 4096
-"""Equal parts of [0, 1) for each of which it is kept at which first state a search begins."""
 _S11, _S27, _S30, _S31, _ONE = np.uint64(11), np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(1)
 
 
@@ -143,9 +141,7 @@ class CompiledBatch(Batch):
         super().__init__(tables, size, credited)
         self._rows = np.ascontiguousarray(self._credits.T)  # what one pair is credited with lies together
         starts = tables.starts
-        grid = np.arange(_GUIDE) / _GUIDE
-        guide = starts.cumulative.searchsorted(grid, side="right")
-        self._starts = starts.states, starts.cumulative, guide, self._keys, self._drawn
+        self._starts = starts.states, starts.cumulative, starts.guide, self._keys, self._drawn
         # One more place than copies, for the candidate that did not count.
         self._scratch = np.empty(size, np.int64), np.empty(size + 1, np.int64)
 

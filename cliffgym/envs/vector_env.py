@@ -123,7 +123,10 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self._batch = self._make_batch()
         self._seeded = np.zeros(self.num_envs, dtype=bool)
-        self._outcomes = np.array([text or None for text in self.scenario.outcomes], dtype=object)
+        self._component_keys = [(name, f"_{name}") for name in self.scenario.components.names]
+        # By state: objects that are at hand are quicker to take than to make.
+        self._outcomes = np.array(self.scenario.outcomes, dtype=object)
+        self._state_objects = np.arange(self.mdp.num_states).astype(object)
         self.set_reward(reward)
 
     def _make_batch(self) -> Batch:
@@ -274,58 +277,59 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         """The infos of a step, in which the copies `waiting` only began anew."""
         everyone = np.ones(self.num_envs, dtype=bool)
         infos: dict[str, Any] = {"action_mask": stepped.masks, "_action_mask": everyone}
-        ended = stepped.ended.copy()
-        if self.autoreset_mode == AutoresetMode.SAME_STEP:
-            if ended.any():
-                self._add_finals(infos, stepped, ended)
+        places = stepped.ended.nonzero()[0]
+        if self.autoreset_mode == AutoresetMode.SAME_STEP and places.size:
+            ended = stepped.ended.copy()
+            if self.oracle and places.size < self.num_envs:
                 self._add_oracle(infos, stepped, ~ended)
-            else:
+            self._add_finals(infos, stepped, ended, places)
+        elif self.oracle:
+            if waiting is None:
                 self._add_oracle(infos, stepped, everyone)
-            return infos
-        self._add_oracle(infos, stepped, everyone if waiting is None else ~waiting)
-        if self.oracle and ended.any():
-            infos |= {"outcome": self._outcomes.take(stepped.following), "_outcome": ended}
+            elif np.count_nonzero(waiting) < self.num_envs:
+                self._add_oracle(infos, stepped, ~waiting)
+            if places.size:
+                infos |= {"outcome": self._of_some(self._outcomes, stepped, places), "_outcome": stepped.ended.copy()}
         return infos
 
     def _add_oracle(self, infos: dict[str, Any], stepped: Stepped, present: NDArray[np.bool_]) -> None:
-        """Adds what the oracle knows of the copies where `present` is True, if it may be shown and there are any."""
-        if not self.oracle or not present.any():
-            return
+        """Adds what the oracle knows of the copies where `present` is True."""
         credits = stepped.credits
         components: dict[str, Any] = {}
-        for name, values in zip(self.scenario.components.names, credits[FIRST_COMPONENT:], strict=True):
+        for (name, mask_name), values in zip(self._component_keys, credits[FIRST_COMPONENT:], strict=True):
             components[name] = values
-            components[f"_{name}"] = present
-        infos |= {
-            "true_reward": credits[0],
-            "_true_reward": present,
-            "incomplete_reward": credits[1],
-            "_incomplete_reward": present,
-            "components": components,
-            "_components": present,
-        }
+            components[mask_name] = present
+        infos["true_reward"], infos["_true_reward"] = credits[0], present
+        infos["incomplete_reward"], infos["_incomplete_reward"] = credits[1], present
+        infos["components"], infos["_components"] = components, present
 
-    def _add_finals(self, infos: dict[str, Any], stepped: Stepped, ended: NDArray[np.bool_]) -> None:
+    def _add_finals(
+        self, infos: dict[str, Any], stepped: Stepped, ended: NDArray[np.bool_], places: NDArray[np.intp]
+    ) -> None:
         """Adds how traces ended whose copies have gone on to the next."""
-        observations = np.full(self.num_envs, None, dtype=object)
-        places = ended.nonzero()[0]
-        seen = self._look.observe_all(stepped.following[places])
         if isinstance(self._look, StateObservation):
-            observations[places] = seen  # as Python integers
+            observations = self._of_some(self._state_objects, stepped, places)
         else:
-            for place, row in zip(places.tolist(), seen, strict=True):
+            observations = np.empty(self.num_envs, dtype=object)
+            for place, row in zip(places.tolist(), self._look.observe_all(stepped.following[places]), strict=True):
                 observations[place] = row
         masks = self._batch.tables.masks.take(stepped.following, axis=0)
         final: dict[str, Any] = {"action_mask": masks, "_action_mask": ended}
-        self._add_oracle(final, stepped, ended)
         if self.oracle:
-            final |= {"outcome": self._outcomes.take(stepped.following), "_outcome": ended}
+            self._add_oracle(final, stepped, ended)
+            final |= {"outcome": self._of_some(self._outcomes, stepped, places), "_outcome": ended}
         infos |= {"final_obs": observations, "_final_obs": ended, "final_info": final, "_final_info": ended}
+
+    def _of_some(self, by_state: NDArray[Any], stepped: Stepped, places: NDArray[np.intp]) -> NDArray[Any]:
+        """(N,) objects by the states that some copies were stepped into, None for the others."""
+        objects = np.empty(self.num_envs, dtype=object)  # NumPy fills it with None
+        objects[places] = by_state.take(stepped.following.take(places))
+        return objects
 
     def _waiting(self) -> NDArray[np.bool_] | None:
         """The copies that will only begin anew in the next step, or None if there are none."""
         batch = self._batch
-        if not batch.done.any():
+        if not np.count_nonzero(batch.done):
             return None
         if not self._seeded.all():
             raise ResetNeeded("step needs traces that go on, got none: call reset first")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cliffgym.checks import choice, listing
+from cliffgym.scenarios.garnet import garnet
 from cliffgym.scenarios.length_penalty import length_control, length_penalty
 from cliffgym.scenarios.slacker import slacker
 from cliffgym.scenarios.sophistry import sophistry
@@ -22,6 +23,7 @@ SCENARIOS: Mapping[str, Callable[..., Scenario]] = {
     "Cliff-LengthPenalty-v0": length_penalty,
     "Cliff-LengthControl-v0": length_control,
     "Cliff-Sophistry-v0": sophistry,
+    "Cliff-Garnet-v0": garnet,
 }
 
 
@@ -61,6 +63,7 @@ def parameter_names(id: str) -> tuple[str, ...]:
 
 __all__ = [
     "SCENARIOS",
+    "garnet",
     "length_control",
     "length_penalty",
     "parameter_names",
