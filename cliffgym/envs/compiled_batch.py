@@ -79,18 +79,18 @@ def _pay(pairs, following, terminal, reward, credits, rewards, ended, credited, 
         ended[copy] = over
         which[count] = copy  # kept only if it counts: which traces end cannot be foretold, so a branch would cost more
         count += over
-    for copy in range(pairs.size):
-        for k in range(credits.shape[1]):
-            credited[k, copy] = credits[pairs[copy], k]
+    for k in range(credits.shape[0]):
+        for copy in range(pairs.size):
+            credited[k, copy] = credits[k, pairs[copy]]
     return count
 
 
 @compiled
 def _step(
     states, done, actions, restart,
-    num_actions, successors, cumulative, terminal, masks, reward, credits,
+    num_actions, successors, cumulative, terminal, reward, credits,
     start_states, start_cumulative, guide, keys, drawn,
-    pairs, which, following, observed, rewards, ended, credited, legal,
+    pairs, which, following, observed, rewards, ended, credited,
 ):  # fmt: skip
     """Steps all copies; the last line of arguments is what it fills."""
     waiting = 0
@@ -110,8 +110,6 @@ def _step(
         _restart(which, count, states, done, start_states, start_cumulative, guide, keys, drawn)
     for copy in range(states.size):
         observed[copy] = states[copy]
-        for action in range(num_actions):
-            legal[copy, action] = masks[states[copy], action]
 
 
 @compiled
@@ -139,7 +137,6 @@ class CompiledBatch(Batch):
 
     def __init__(self, tables: StepTables, size: int, credited: bool) -> None:
         super().__init__(tables, size, credited)
-        self._rows = np.ascontiguousarray(self._credits.T)  # what one pair is credited with lies together
         starts = tables.starts
         self._starts = starts.states, starts.cumulative, starts.guide, self._keys, self._drawn
         # One more place than copies, for the candidate that did not count.
@@ -159,25 +156,25 @@ class CompiledBatch(Batch):
         tables, size = self.tables, self.size
         following, observed = np.empty(size, np.int64), np.empty(size, np.int64)
         rewards, ended = np.empty(size), np.empty(size, np.bool_)
-        credits, masks = np.empty((self._rows.shape[1], size)), np.empty((size, tables.num_actions), np.int8)
+        credits = np.empty((len(self._credits), size))
         _step(
             self.states, self.done, actions, restart,
-            tables.num_actions, tables.successors, tables.cumulative, tables.terminal, tables.masks, self.reward,
-            self._rows, *self._starts, *self._scratch, following, observed, rewards, ended, credits, masks,
+            tables.num_actions, tables.successors, tables.cumulative, tables.terminal, self.reward,
+            self._credits, *self._starts, *self._scratch, following, observed, rewards, ended, credits,
         )  # fmt: skip
-        return Stepped(following, observed, rewards, ended, credits, masks)
+        return Stepped(following, observed, rewards, ended, credits, tables.masks.take(observed, axis=0))
 
     def rollout(self, policy: NDArray[np.float64], steps: int) -> Traces:
         """As `Batch.rollout`."""
         tables, shape = self.tables, (steps, self.size)
         states, actions = np.empty(shape, np.int64), np.empty(shape, np.int64)
         rewards, ended = np.empty(shape), np.empty(shape, np.bool_)
-        credits = np.empty((self._rows.shape[1], *shape))
+        credits = np.empty((len(self._credits), *shape))
         self.restart(self.done.nonzero()[0])
         _rollout(
             self.states, self.done, policy,
             tables.num_actions, tables.successors, tables.cumulative, tables.terminal, self.reward,
-            self._rows, *self._starts, *self._scratch, np.empty(self.size, np.int64),
+            self._credits, *self._starts, *self._scratch, np.empty(self.size, np.int64),
             states, actions, rewards, ended, credits,
         )  # fmt: skip
         return Traces(states, actions, rewards, ended, credits)
