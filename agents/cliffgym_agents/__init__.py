@@ -20,11 +20,15 @@ from cliffgym_agents.callbacks import ExactEvaluation
 from cliffgym_agents.defaults import ALGORITHMS, default_hyperparameters
 from cliffgym_agents.measures import exact_measures
 from cliffgym_agents.readout import policy_table
+from cliffgym_agents.tabular_policy import TabularPolicy
 from cliffgym_agents.training import TrainingResult, train
+from cliffgym_agents.vec_env import CliffVecEnv
 
 __all__ = [
     "ALGORITHMS",
+    "CliffVecEnv",
     "ExactEvaluation",
+    "TabularPolicy",
     "TrainingResult",
     "default_hyperparameters",
     "exact_measures",

@@ -7,7 +7,7 @@ import inspect
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,8 @@ from cliffgym_agents.defaults import ALGORITHMS, default_hyperparameters
 from cliffgym_agents.measures import exact_measures
 from cliffgym_agents.readout import policy_table
 from cliffgym_agents.schedules import EntropySchedule, Schedule, parse_schedule
+from cliffgym_agents.tabular_policy import TabularPolicy
+from cliffgym_agents.vec_env import CliffVecEnv
 
 _CLASSES: dict[str, type[BaseAlgorithm]] = {"ppo": PPO, "a2c": A2C, "dqn": DQN}
 
@@ -93,8 +95,9 @@ def train(
     """Trains an SB3 agent, reads its policy out and evaluates it exactly.
 
     The environment hides its oracle (`oracle=False`): nothing but the paid reward reaches the agent. gamma is the
-    scenario's. Unlike SB3, PPO does not standardise advantages unless told to: that would rescale the reward, and a
-    bonus of any size would act like a large one.
+    scenario's. All copies are stepped together by `CliffVecEnv`, unless yours is wrapped. Unlike SB3, PPO does not
+    standardise advantages unless told to: that would rescale the reward, and a bonus of any size would act like a large
+    one.
 
     Args:
         env_id: A registered id, one of yours among them if it makes a `CliffEnv`; or a Scenario.
@@ -105,7 +108,8 @@ def train(
         total_timesteps: Tokens to train on, over all parallel environments; default the YAML file's `n_timesteps`.
         seed: Seeds the network, the environments and the draws of actions.
         env_kwargs: Keyword arguments of the environment: sizes of the scenario, `observation`, ...
-        hyperparameters: Arguments of SB3's class that replace those of `default_hyperparameters`; also `n_envs`.
+        hyperparameters: Arguments of SB3's class that replace those of `default_hyperparameters`; also `n_envs`. The
+            `policy` may be "TabularPolicy".
         evaluate_every: Time steps between exact evaluations during training; None for none.
         log_folder: Where TensorBoard's files go, and `history.csv` if there are evaluations.
         progress: Whether to show SB3's progress bar.
@@ -140,11 +144,12 @@ def train(
     def make_env() -> gym.Env[Any, Any]:
         return _make_env(env_id, **arguments, reward=reward)
 
-    inner = make_env().unwrapped  # read out and evaluated, never stepped
+    made = make_env()
+    inner = made.unwrapped  # read out and evaluated, never stepped
     if not isinstance(inner, CliffEnv):
         raise TypeError(f"env_id must make a CliffEnv, got {type(inner).__name__} from {env_id!r}")
     n_envs = integer("n_envs", settings.pop("n_envs"), 1)
-    vec_env = make_vec_env(make_env, n_envs=n_envs, seed=seed)
+    vec_env = _make_vec_env(made, make_env, n_envs, {**arguments, "reward": reward}, seed)
     log = None if log_folder is None else os.fspath(log_folder)
     model = _make_model(algorithm, vec_env, settings, gamma=inner.mdp.gamma, seed=seed, tensorboard_log=log)
     if log is None and not model.verbose:
@@ -183,6 +188,22 @@ def _make_env(env_id: str | Scenario, **arguments: Any) -> gym.Env[Any, Any]:
         raise TypeError(f"env_id must make a CliffEnv, got {env_id!r}: {error}") from error
 
 
+def _make_vec_env(
+    made: gym.Env[Any, Any],
+    make_env: Callable[[], gym.Env[Any, Any]],
+    n_envs: int,
+    arguments: dict[str, Any],
+    seed: int,
+) -> VecEnv:
+    """The native batch of what `make_env` has `made`; SB3's list of copies if it is wrapped or a class of one's own."""
+    if type(made) is not CliffEnv:
+        return make_vec_env(make_env, n_envs=n_envs, seed=seed)
+    options = {name: arguments[name] for name in ("reward", "oracle", "observation") if name in arguments}
+    vec_env = CliffVecEnv(made.scenario, n_envs, **options)
+    vec_env.seed(seed)
+    return vec_env
+
+
 def _entropy_coefficient(
     algorithm: str, ent_coef: float | str | Schedule | None, settings: dict[str, Any]
 ) -> float | Schedule:
@@ -208,6 +229,8 @@ def _make_model(algorithm: str, vec_env: VecEnv, settings: dict[str, Any], **giv
             integer(name, settings[name], 1)
     lines = {n: parse_schedule(n, settings[n]) for n in ("learning_rate", "clip_range") if n in settings}
     arguments: dict[str, Any] = {"device": "cpu", **settings, **lines, **given}
+    if arguments.get("policy") == TabularPolicy.__name__:
+        arguments["policy"] = TabularPolicy
     try:
         return kind(env=vec_env, **arguments)
     except (AssertionError, RuntimeError, TypeError) as error:

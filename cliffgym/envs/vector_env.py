@@ -205,7 +205,7 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         present = np.zeros(self.num_envs, dtype=bool)
         present[chosen] = True
         masks = self._batch.tables.masks.take(self._batch.states, axis=0)
-        return self._look.observe_all(self._batch.states), {"action_mask": masks, "_action_mask": present}
+        return self.observe(self.states), {"action_mask": masks, "_action_mask": present}
 
     def step(self, actions: ArrayLike) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[np.bool_], Any, Any]:
         """Emits a token in every copy.
@@ -224,11 +224,26 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         tokens = self._check_actions(actions)
         waiting = self._waiting()
         stepped = self._batch.step(tokens, self.autoreset_mode == AutoresetMode.SAME_STEP)
-        observations = (
-            stepped.observed if isinstance(self._look, StateObservation) else self._look.observe_all(stepped.observed)
-        )
         infos = self._infos(stepped, waiting)
-        return observations, stepped.rewards, stepped.ended, np.zeros(self.num_envs, dtype=bool), infos
+        truncations = np.zeros(self.num_envs, dtype=bool)
+        return self.observe(stepped.observed), stepped.rewards, stepped.ended, truncations, infos
+
+    def step_states(self, actions: ArrayLike) -> Stepped:
+        """As `step`, but returns the bare arrays and makes no infos: for adapters to other libraries.
+
+        Args:
+            actions: (N,) integers in [0, A).
+
+        Raises:
+            TypeError, ValueError, ResetNeeded: As `step`.
+        """
+        tokens = self._check_actions(actions)
+        self._waiting()
+        return self._batch.step(tokens, self.autoreset_mode == AutoresetMode.SAME_STEP)
+
+    def observe(self, states: NDArray[np.intp]) -> NDArray[Any]:
+        """(n, ...) how states (n,) look to the agent."""
+        return states if isinstance(self._look, StateObservation) else self._look.observe_all(states)
 
     def rollout(self, policy: ArrayLike, steps: int) -> Rollout:
         """Lets all copies follow a policy for some steps, all of it in the kernel.
@@ -311,7 +326,7 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
             observations = self._of_some(self._state_objects, stepped, places)
         else:
             observations = np.empty(self.num_envs, dtype=object)
-            for place, row in zip(places.tolist(), self._look.observe_all(stepped.following[places]), strict=True):
+            for place, row in zip(places.tolist(), self.observe(stepped.following[places]), strict=True):
                 observations[place] = row
         masks = self._batch.tables.masks.take(stepped.following, axis=0)
         final: dict[str, Any] = {"action_mask": masks, "_action_mask": ended}
