@@ -18,6 +18,7 @@ START, MOVE, POLICY = range(len(STREAMS))
 _NUMBERS_AHEAD = 16_384
 """Numbers drawn at once: an array of them is small enough for memory that is at hand already (128 KiB)."""
 _DEPTHS = 8, 256
+NOBODY = np.empty(0, dtype=np.intp)
 
 
 class Stepped(NamedTuple):
@@ -28,6 +29,7 @@ class Stepped(NamedTuple):
         observed: (N,) the states that the copies are in now: another one where a trace ended and the next has begun.
         rewards: (N,) what was paid.
         ended: (N,) True where a trace ended in this step.
+        places: (n,) the copies whose trace did.
         credits: (M, N) true reward, incomplete reward and components; no rows if they are not asked for.
         masks: (N, A) int8, 1 where the action is legal in the state `observed`.
     """
@@ -36,6 +38,7 @@ class Stepped(NamedTuple):
     observed: NDArray[np.int64]
     rewards: NDArray[np.float64]
     ended: NDArray[np.bool_]
+    places: NDArray[np.intp]
     credits: NDArray[np.float64]
     masks: NDArray[np.int8]
 
@@ -76,11 +79,17 @@ class Batch:
         self.tables, self.size = tables, size
         self.states = np.zeros(size, dtype=np.int64)
         self.done = np.ones(size, dtype=bool)
+        self._waiting = np.arange(size)  # the copies that are done
         self.reward = np.zeros(tables.credits.shape[1])
         self._credits = tables.credits if credited else tables.credits[:0]
         self._keys = np.zeros((len(STREAMS), size), dtype=np.uint64)
         self._drawn = np.zeros((len(STREAMS), size), dtype=np.int64)
         self._ahead = _StartsAhead(self)
+
+    @property
+    def num_waiting(self) -> int:
+        """How many copies are done."""
+        return self._waiting.size
 
     def seed(self, which: NDArray[np.intp], seeds: Sequence[int]) -> None:
         """Begins the streams of some copies anew, one seed for each."""
@@ -92,6 +101,7 @@ class Batch:
         """Starts new traces of some copies in given states."""
         self.states[which] = states
         self.done[which] = False
+        self._waiting = NOBODY if which is self._waiting else self.done.nonzero()[0]
 
     def restart(self, which: NDArray[np.intp]) -> None:
         """Starts new traces of some copies, no copy twice, in states drawn from the initial distribution."""
@@ -109,18 +119,19 @@ class Batch:
         pairs = self.states * tables.num_actions
         pairs += actions
         following = self._followers(pairs)
-        waiting = self.done.nonzero()[0]
-        if waiting.size:
+        if self._waiting.size:
+            waiting = self._waiting
             self.restart(waiting)
-            following[waiting] = self.states[waiting]
+            following[waiting] = self.states.take(waiting)
         # Terminal states pay nothing, so what was looked up for copies that only began anew is 0.
         rewards, credits = self.reward.take(pairs), self._credits.take(pairs, axis=1)
         ended = tables.terminal.take(following)
-        self.states, self.done = following.copy(), ended.copy()
-        if restart:
-            self.restart(ended.nonzero()[0])
+        places = ended.nonzero()[0]
+        self.states, self.done, self._waiting = following.copy(), ended.copy(), places
+        if restart and places.size:
+            self.restart(places)
         observed = self.states.copy() if restart else following
-        return Stepped(following, observed, rewards, ended, credits, tables.masks.take(observed, axis=0))
+        return Stepped(following, observed, rewards, ended, places, credits, tables.masks.take(observed, axis=0))
 
     def rollout(self, policy: NDArray[np.float64], steps: int) -> Traces:
         """Lets all copies follow a policy; where a trace ends, the next one begins.
@@ -137,7 +148,7 @@ class Batch:
             ended=np.empty(shape, dtype=bool),
             credits=np.empty((len(self._credits), *shape)),
         )
-        self.restart(self.done.nonzero()[0])
+        self.restart(self._waiting)
         for step in range(steps):
             numbers = uniforms(self._keys[POLICY], self._drawn[POLICY])
             self._drawn[POLICY] += 1

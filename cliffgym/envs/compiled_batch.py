@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cliffgym.envs.batch import MOVE, POLICY, START, Batch, Stepped, Traces
+from cliffgym.envs.batch import MOVE, NOBODY, POLICY, START, Batch, Stepped, Traces
 from cliffgym.envs.step_tables import StepTables
 from cliffgym.envs.streams import FIRST_FACTOR, GOLDEN, SECOND_FACTOR, stream_keys
 from cliffgym.kernels import compiled
@@ -110,6 +110,7 @@ def _step(
         _restart(which, count, states, done, start_states, start_cumulative, guide, keys, drawn)
     for copy in range(states.size):
         observed[copy] = states[copy]
+    return count
 
 
 @compiled
@@ -150,6 +151,7 @@ class CompiledBatch(Batch):
     def restart(self, which: NDArray[np.intp]) -> None:
         """As `Batch.restart`."""
         _restart(which, which.size, self.states, self.done, *self._starts)
+        self._waiting = self.done.nonzero()[0]
 
     def step(self, actions: NDArray[np.int64], restart: bool) -> Stepped:
         """As `Batch.step`."""
@@ -157,12 +159,14 @@ class CompiledBatch(Batch):
         following, observed = np.empty(size, np.int64), np.empty(size, np.int64)
         rewards, ended = np.empty(size), np.empty(size, np.bool_)
         credits = np.empty((len(self._credits), size))
-        _step(
+        count = _step(
             self.states, self.done, actions, restart,
             tables.num_actions, tables.successors, tables.cumulative, tables.terminal, self.reward,
             self._credits, *self._starts, *self._scratch, following, observed, rewards, ended, credits,
         )  # fmt: skip
-        return Stepped(following, observed, rewards, ended, credits, tables.masks.take(observed, axis=0))
+        places = self._scratch[1][:count].copy()
+        self._waiting = NOBODY if restart else places
+        return Stepped(following, observed, rewards, ended, places, credits, tables.masks.take(observed, axis=0))
 
     def rollout(self, policy: NDArray[np.float64], steps: int) -> Traces:
         """As `Batch.rollout`."""
@@ -170,7 +174,7 @@ class CompiledBatch(Batch):
         states, actions = np.empty(shape, np.int64), np.empty(shape, np.int64)
         rewards, ended = np.empty(shape), np.empty(shape, np.bool_)
         credits = np.empty((len(self._credits), *shape))
-        self.restart(self.done.nonzero()[0])
+        self.restart(self._waiting)
         _rollout(
             self.states, self.done, policy,
             tables.num_actions, tables.successors, tables.cumulative, tables.terminal, self.reward,

@@ -292,7 +292,7 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         """The infos of a step, in which the copies `waiting` only began anew."""
         everyone = np.ones(self.num_envs, dtype=bool)
         infos: dict[str, Any] = {"action_mask": stepped.masks, "_action_mask": everyone}
-        places = stepped.ended.nonzero()[0]
+        places = stepped.places
         if self.autoreset_mode == AutoresetMode.SAME_STEP and places.size:
             ended = stepped.ended.copy()
             if self.oracle and places.size < self.num_envs:
@@ -301,7 +301,7 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         elif self.oracle:
             if waiting is None:
                 self._add_oracle(infos, stepped, everyone)
-            elif np.count_nonzero(waiting) < self.num_envs:
+            elif not waiting.all():
                 self._add_oracle(infos, stepped, ~waiting)
             if places.size:
                 infos |= {"outcome": self._of_some(self._outcomes, stepped, places), "_outcome": stepped.ended.copy()}
@@ -344,7 +344,7 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
     def _waiting(self) -> NDArray[np.bool_] | None:
         """The copies that will only begin anew in the next step, or None if there are none."""
         batch = self._batch
-        if not np.count_nonzero(batch.done):
+        if not batch.num_waiting:
             return None
         if not self._seeded.all():
             raise ResetNeeded("step needs traces that go on, got none: call reset first")
@@ -358,7 +358,7 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
     def _check_actions(self, actions: ArrayLike) -> NDArray[np.int64]:
         """The actions as (N,) int64."""
         tokens = actions if isinstance(actions, np.ndarray) else array("actions", actions, None)
-        if not np.issubdtype(tokens.dtype, np.integer):
+        if tokens.dtype.kind not in "iu":
             raise TypeError(f"actions must be integers, got dtype {tokens.dtype}")
         if tokens.shape != (self.num_envs,):
             raise ValueError(f"actions must have shape (num_envs,) = ({self.num_envs},), got {tokens.shape}")
