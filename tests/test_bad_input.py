@@ -396,7 +396,7 @@ def test_a_reference_that_forbids_every_legal_action_is_refused() -> None:
 
 @pytest.mark.parametrize("id", ["Cliff-Slaker-v0", "", None, 3, ("Cliff-Slacker-v0",), np.zeros(2)])
 def test_an_unknown_scenario_is_answered_with_those_there_are(id: Any) -> None:
-    message = 'id must be one of "Cliff-Slacker-v0", "Cliff-TieBreaker-v0", .*"Cliff-Sophistry-v0", got '
+    message = 'id must be one of "Cliff-Slacker-v0", "Cliff-TieBreaker-v0", .*"Cliff-Garnet-v0", got '
     refused(ValueError, message, scenario, id)
 
 

@@ -182,12 +182,12 @@ class CliffEnv(gym.Env[Any, np.int64]):
         """Carries out the options of a reset and returns the place to start from, if they name one."""
         for name in options:
             choice("reset option", name, _RESET_OPTIONS)
+        prompt = None
+        if "prompt" in options:
+            prompt = integer("prompt", options["prompt"], 0, len(self.scenario.prompts) - 1)
         if "reward" in options:
             self.set_reward(options["reward"])
-        if "prompt" not in options:
-            return None
-        prompt = integer("prompt", options["prompt"], 0, len(self.scenario.prompts) - 1)
-        return self._look_up(int(self.scenario.prompt_states[prompt]))
+        return None if prompt is None else self._look_up(int(self.scenario.prompt_states[prompt]))
 
     def step(self, action: int | np.integer[Any]) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Emits a token.

@@ -20,13 +20,16 @@ from cliffgym import CliffEnv, End, Scenario, build_scenario, optimal
 IDS = list(cliffgym.SCENARIOS)
 ROLLOUT = 1024  # tokens of one rollout of PPO, or of two of A2C
 
+# A random MDP's optimum is not learned to within 2 per cent in so few steps.
+LEARNABLE = [id for id in IDS if id != "Cliff-Garnet-v0"]
+
 every_id = pytest.mark.parametrize("id", IDS)
 every_algorithm = pytest.mark.parametrize("algorithm", ALGORITHMS)
 
 QUICK_PAIRS = [("Cliff-Slacker-v0", "true"), ("Cliff-LengthPenalty-v0", "true"), ("Cliff-Sophistry-v0", "incomplete")]
 PAIRS = [
     pytest.param(id, reward, marks=() if (id, reward) in QUICK_PAIRS else pytest.mark.slow)
-    for id in IDS
+    for id in LEARNABLE
     for reward in ("incomplete", "true")
 ]
 
@@ -82,7 +85,7 @@ def test_ppo_learns_what_it_is_paid_for(id: str, reward: str) -> None:
 
 
 @pytest.mark.slow
-@every_id
+@pytest.mark.parametrize("id", LEARNABLE)
 @pytest.mark.parametrize("algorithm", ["a2c", "dqn"])
 def test_a2c_and_dqn_learn_what_they_are_paid_for(algorithm: str, id: str) -> None:
     assert_learned_what_it_was_paid_for(train(id, algorithm, reward="true"), "true")
