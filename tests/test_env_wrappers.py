@@ -14,6 +14,7 @@ from sb3_contrib.common.maskable.utils import get_action_masks
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 import cliffgym
+from cliffgym import CliffVectorEnv
 from cliffgym.envs.rendering import FRAME_SIZE
 
 IDS = list(cliffgym.SCENARIOS)
@@ -120,10 +121,13 @@ def test_async_vector_env_is_the_single_environments_side_by_side(id: str, autor
 
 
 @every_id
-def test_make_vec_is_sync_unless_told_otherwise(id: str) -> None:
-    vector = gym.make_vec(f"cliffgym:{id}", 2)
-    assert isinstance(vector, SyncVectorEnv)
-    vector.close()
+def test_make_vec_is_native_unless_told_otherwise(id: str) -> None:
+    native = gym.make_vec(f"cliffgym:{id}", 2)
+    copies = gym.make_vec(f"cliffgym:{id}", 2, vectorization_mode="sync")
+    assert isinstance(native, CliffVectorEnv)
+    assert isinstance(copies, SyncVectorEnv)
+    native.close()
+    copies.close()
 
 
 def test_vector_env_can_be_reset_with_options() -> None:
@@ -136,7 +140,7 @@ def test_vector_env_can_be_reset_with_options() -> None:
 
 
 def test_without_oracle_a_vector_env_shows_masks_alone() -> None:
-    vector = gym.make_vec(ONE_ID, 2, vector_kwargs={"autoreset_mode": "SameStep"}, oracle=False)
+    vector = gym.make_vec(ONE_ID, 2, autoreset_mode="same_step", oracle=False)
     infos = vector.reset(seed=0)[1]
     for _ in range(20):
         assert set(infos) <= {"action_mask", "_action_mask", "final_info", "_final_info", "final_obs", "_final_obs"}

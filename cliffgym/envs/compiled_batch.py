@@ -54,62 +54,61 @@ def _restart(which, count, states, done, start_states, start_cumulative, guide, 
 
 
 @compiled
-def _follow(states, done, actions, num_actions, successors, cumulative, keys, drawn, pairs, following):
-    """Where the actions lead: the pairs, and the states that follow."""
+def _advance(
+    states, done, actions, num_actions, successors, cumulative, terminal, reward, credits, keys, drawn,
+    pairs, which, following, rewards, ended, credited,
+):  # fmt: skip
+    """Steps all copies but for what begins anew; the last line of arguments is what it fills.
+
+    Returns how many traces ended; the first that many entries of `which` say which.
+    """
+    # Short loops without branches, which the machine runs several copies at a time, beat a single long one.
     for copy in range(states.size):
         pairs[copy] = states[copy] * num_actions + actions[copy]
     if cumulative.shape[0] == 0:
         for copy in range(states.size):
             following[copy] = successors[pairs[copy]]
-        return
-    slots = cumulative.shape[1]
+    else:
+        slots = cumulative.shape[1]
+        for copy in range(states.size):
+            number = _uniform(keys[MOVE, copy], drawn[MOVE, copy])
+            drawn[MOVE, copy] += not done[copy]  # the others only begin anew
+            following[copy] = successors[pairs[copy] * slots + _slot(cumulative, pairs[copy], number)]
     for copy in range(states.size):
-        number = _uniform(keys[MOVE, copy], drawn[MOVE, copy])
-        drawn[MOVE, copy] += not done[copy]  # the others only begin anew
-        following[copy] = successors[pairs[copy] * slots + _slot(cumulative, pairs[copy], number)]
-
-
-@compiled
-def _pay(pairs, following, terminal, reward, credits, rewards, ended, credited, which):
-    """What the pairs pay, which traces have ended, and into `which` their copies; returns how many."""
-    count = 0
-    for copy in range(pairs.size):
         rewards[copy] = reward[pairs[copy]]
-        over = terminal[following[copy]]
-        ended[copy] = over
-        which[count] = copy  # kept only if it counts: which traces end cannot be foretold, so a branch would cost more
-        count += over
     for k in range(credits.shape[0]):
-        for copy in range(pairs.size):
+        for copy in range(states.size):
             credited[k, copy] = credits[k, pairs[copy]]
+    count = 0
+    for copy in range(states.size):
+        over = terminal[following[copy]] & (not done[copy])
+        ended[copy] = over
+        which[count] = copy  # stays only if it counts
+        count += over
+    states[:] = following
+    done[:] = ended
     return count
 
 
 @compiled
 def _step(
-    states, done, actions, restart,
+    states, done, waiting, actions, restart,
     num_actions, successors, cumulative, terminal, reward, credits,
     start_states, start_cumulative, guide, keys, drawn,
     pairs, which, following, observed, rewards, ended, credited,
 ):  # fmt: skip
-    """Steps all copies; the last line of arguments is what it fills."""
-    waiting = 0
-    for copy in range(states.size):
-        which[waiting] = copy
-        waiting += done[copy]
-    _follow(states, done, actions, num_actions, successors, cumulative, keys, drawn, pairs, following)
-    _restart(which, waiting, states, done, start_states, start_cumulative, guide, keys, drawn)
-    for place in range(waiting):
-        following[which[place]] = states[which[place]]
-    # Terminal states pay nothing, so what is looked up for copies that only began anew is 0.
-    count = _pay(pairs, following, terminal, reward, credits, rewards, ended, credited, which)
-    for copy in range(states.size):
-        states[copy] = following[copy]
-        done[copy] = ended[copy]
+    """Steps all copies, of which those `waiting` begin anew; the last line of arguments is what it fills."""
+    # Terminal states lead to themselves and pay nothing, so copies that begin anew may be stepped with the others.
+    count = _advance(
+        states, done, actions, num_actions, successors, cumulative, terminal, reward, credits, keys, drawn,
+        pairs, which, following, rewards, ended, credited,
+    )  # fmt: skip
+    _restart(waiting, waiting.size, states, done, start_states, start_cumulative, guide, keys, drawn)
+    for copy in waiting:
+        following[copy] = states[copy]
     if restart:
         _restart(which, count, states, done, start_states, start_cumulative, guide, keys, drawn)
-    for copy in range(states.size):
-        observed[copy] = states[copy]
+    observed[:] = states
     return count
 
 
@@ -127,9 +126,10 @@ def _rollout(
             number = _uniform(keys[POLICY, copy], drawn[POLICY, copy])
             drawn[POLICY, copy] += 1
             actions[step, copy] = _slot(policy, states[copy], number)
-        _follow(states, done, actions[step], num_actions, successors, cumulative, keys, drawn, pairs, following)
-        count = _pay(pairs, following, terminal, reward, credits, rewards[step], ended[step], credited[:, step], which)
-        states[:] = following
+        count = _advance(
+            states, done, actions[step], num_actions, successors, cumulative, terminal, reward, credits, keys, drawn,
+            pairs, which, following, rewards[step], ended[step], credited[:, step],
+        )  # fmt: skip
         _restart(which, count, states, done, start_states, start_cumulative, guide, keys, drawn)
 
 
@@ -160,7 +160,7 @@ class CompiledBatch(Batch):
         rewards, ended = np.empty(size), np.empty(size, np.bool_)
         credits = np.empty((len(self._credits), size))
         count = _step(
-            self.states, self.done, actions, restart,
+            self.states, self.done, self._waiting, actions, restart,
             tables.num_actions, tables.successors, tables.cumulative, tables.terminal, self.reward,
             self._credits, *self._starts, *self._scratch, following, observed, rewards, ended, credits,
         )  # fmt: skip

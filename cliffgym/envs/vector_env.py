@@ -32,6 +32,8 @@ AUTORESET_MODES = {
     "same_step": AutoresetMode.SAME_STEP,
     "disabled": AutoresetMode.DISABLED,
 }
+_MANY_ENDS = 0.2
+"""Share of copies above which it is quicker to look up all than to pick those whose trace ended."""
 _KEYWORDS = ("num_envs", "reward", "oracle", "observation", "autoreset_mode", "kernel")
 _RESET_OPTIONS = ("prompt", "reward", "reset_mask")
 
@@ -124,9 +126,10 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         self._batch = self._make_batch()
         self._seeded = np.zeros(self.num_envs, dtype=bool)
         self._component_keys = [(name, f"_{name}") for name in self.scenario.components.names]
-        # By state: objects that are at hand are quicker to take than to make.
-        self._outcomes = np.array(self.scenario.outcomes, dtype=object)
-        self._state_objects = np.arange(self.mdp.num_states).astype(object)
+        # By state, None where no trace has ended: objects that are at hand are quicker to take than to make.
+        ended, numbers = self.mdp.terminal, np.arange(self.mdp.num_states).astype(object)
+        self._outcomes = np.where(ended, np.array(self.scenario.outcomes, dtype=object), None)
+        self._final_states = np.where(ended, numbers, None)
         self.set_reward(reward)
 
     def _make_batch(self) -> Batch:
@@ -304,7 +307,7 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
             elif not waiting.all():
                 self._add_oracle(infos, stepped, ~waiting)
             if places.size:
-                infos |= {"outcome": self._of_some(self._outcomes, stepped, places), "_outcome": stepped.ended.copy()}
+                infos |= {"outcome": self._of_ended(self._outcomes, stepped, places), "_outcome": stepped.ended.copy()}
         return infos
 
     def _add_oracle(self, infos: dict[str, Any], stepped: Stepped, present: NDArray[np.bool_]) -> None:
@@ -323,7 +326,7 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
     ) -> None:
         """Adds how traces ended whose copies have gone on to the next."""
         if isinstance(self._look, StateObservation):
-            observations = self._of_some(self._state_objects, stepped, places)
+            observations = self._of_ended(self._final_states, stepped, places)
         else:
             observations = np.empty(self.num_envs, dtype=object)
             for place, row in zip(places.tolist(), self.observe(stepped.following[places]), strict=True):
@@ -332,11 +335,13 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         final: dict[str, Any] = {"action_mask": masks, "_action_mask": ended}
         if self.oracle:
             self._add_oracle(final, stepped, ended)
-            final |= {"outcome": self._of_some(self._outcomes, stepped, places), "_outcome": ended}
+            final |= {"outcome": self._of_ended(self._outcomes, stepped, places), "_outcome": ended}
         infos |= {"final_obs": observations, "_final_obs": ended, "final_info": final, "_final_info": ended}
 
-    def _of_some(self, by_state: NDArray[Any], stepped: Stepped, places: NDArray[np.intp]) -> NDArray[Any]:
-        """(N,) objects by the states that some copies were stepped into, None for the others."""
+    def _of_ended(self, by_state: NDArray[Any], stepped: Stepped, places: NDArray[np.intp]) -> NDArray[Any]:
+        """(N,) objects by the states that traces ended in, None for the others."""
+        if places.size > self.num_envs * _MANY_ENDS:
+            return by_state.take(stepped.following)
         objects = np.empty(self.num_envs, dtype=object)  # NumPy fills it with None
         objects[places] = by_state.take(stepped.following.take(places))
         return objects
