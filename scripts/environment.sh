@@ -5,7 +5,7 @@
 # make_environment NAME REQUIREMENT: installs REQUIREMENT (such as '.[test]') unless that has been done for these files.
 # What is installed for "test" contains what the others need.
 make_environment() {
-    current=$(find cliffgym agents pyproject.toml constraints.txt README.md -type f ! -name '*.pyc' -exec cksum {} + |
+    current=$(find cliffgym agents pyproject.toml constraints.txt README.md -type f ! -path '*/__pycache__/*' -exec cksum {} + |
         LC_ALL=C sort | cksum)
     for stamp in ".venv/installed-$1" .venv/installed-test; do
         if [ -x .venv/bin/python ] && [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$current" ]; then
