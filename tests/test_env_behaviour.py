@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 import cliffgym
 from cliffgym import CliffEnv, End, Scenario, TabularMDP, build_scenario
+from cliffgym.envs.streams import FIRST_FACTOR, GOLDEN, SECOND_FACTOR, STREAMS, stream_keys, uniforms
 
 IDS = list(cliffgym.SCENARIOS)
 REWARDS = [(id, reward) for id in IDS for reward in cliffgym.scenario(id).rewards]
@@ -439,17 +440,32 @@ def loaded(scenario: Scenario, odds: list[float]) -> Scenario:
     )
 
 
-class Draws:
-    """Stands for NumPy's generator and draws given numbers."""
-
-    def __init__(self, *numbers: float) -> None:
-        self.numbers = list(numbers)
-
-    def random(self) -> float:
-        return self.numbers.pop(0)
+SMALLEST, LARGEST = 0.0, 1 - 2.0**-53
+WORD = 1 << 64
 
 
-SMALLEST, LARGEST = 0.0, float(np.nextafter(1, 0))
+def seed_that_draws(number: float, stream: str) -> int:
+    """A seed whose first number from a stream is the given multiple of 2^-53.
+
+    Every step from a seed to the number can be undone: see `cliffgym.envs.streams`.
+    """
+    key = unmixed(int(number * 2**53) << 11) - GOLDEN
+    return (unmixed(unmixed(key % WORD) - (1 + STREAMS.index(stream))) - GOLDEN) % WORD
+
+
+def unmixed(bits: int) -> int:
+    """What SplitMix64's output function makes the bits of."""
+    bits %= WORD
+    bits = (bits ^ (bits >> 31) ^ (bits >> 62)) * pow(SECOND_FACTOR, -1, WORD) % WORD
+    bits = (bits ^ (bits >> 27) ^ (bits >> 54)) * pow(FIRST_FACTOR, -1, WORD) % WORD
+    return bits ^ (bits >> 30) ^ (bits >> 60)
+
+
+@pytest.mark.parametrize("number", [SMALLEST, 0.5, LARGEST])
+@pytest.mark.parametrize("stream", STREAMS)
+def test_seeds_for_extreme_draws_are_what_they_are_taken_for(stream: str, number: float) -> None:
+    key = stream_keys([seed_that_draws(number, stream)])[STREAMS.index(stream)]
+    assert uniforms(key, np.zeros(1, dtype=np.int64)).tolist() == [number]
 
 
 def test_a_scenario_of_ones_own_is_stepped() -> None:
@@ -496,8 +512,7 @@ def test_prompts_are_drawn_with_their_probabilities_and_those_of_zero_never() ->
 def test_extreme_draws_start_with_prompts_that_are_possible(odds: list[float]) -> None:
     env = CliffEnv(dice_game(odds))
     for draw, expected in ((SMALLEST, np.flatnonzero(odds)[0]), (LARGEST, np.flatnonzero(odds)[-1])):
-        env.np_random = Draws(draw)  # type: ignore[assignment]
-        assert env.reset()[0] == expected
+        assert env.reset(seed=seed_that_draws(draw, "start"))[0] == expected
 
 
 @pytest.mark.parametrize(
@@ -524,8 +539,7 @@ def test_extreme_draws_lead_to_successors_that_are_possible() -> None:
         env = CliffEnv(loaded(dice_game(), odds))
         possible = env.mdp.successors[0, 0][np.array(odds) > 0]
         for draw, expected in ((SMALLEST, possible[0]), (LARGEST, possible[-1])):
-            env.reset(options={"prompt": 0})
-            env.np_random = Draws(draw)  # type: ignore[assignment]
+            env.reset(seed=seed_that_draws(draw, "move"), options={"prompt": 0})
             assert env.step(0)[0] == expected
     assert np.cumsum(tenths)[-1] <= LARGEST
 
