@@ -15,7 +15,10 @@ from stable_baselines3.common.distributions import CategoricalDistribution, Dist
 from stable_baselines3.common.policies import ActorCriticPolicy
 from torch import nn
 
-from cliffgym.checks import flag
+from cliffgym.checks import flag, listing
+
+_OF_TABLES = ("use_sde", "optimizer_class", "optimizer_kwargs")
+"""The arguments of SB3's policy that mean something without a network; SB3 passes the first whatever it is."""
 
 
 class TabularPolicy(ActorCriticPolicy):
@@ -28,11 +31,13 @@ class TabularPolicy(ActorCriticPolicy):
         action_space: `Discrete(A)`.
         lr_schedule: Learning rate by the share of training that remains.
         network: False: S·A logits and S values are the parameters, 0 at first, so that the first policy is uniform.
-            True: SB3's network on one-hot states, with all its arguments, evaluated once over all S states.
-        arguments: Those of SB3's `ActorCriticPolicy`.
+            True: SB3's network on one-hot states, evaluated once over all S states. It pays where batches are larger
+            than S.
+        arguments: Those of SB3's `ActorCriticPolicy`; without a network only the optimiser's.
 
     Raises:
-        TypeError: A space is not Discrete.
+        TypeError: A space is not Discrete, or an argument is one of networks and `network` is False.
+        ValueError: A space does not begin at 0.
     """
 
     def __init__(
@@ -47,8 +52,15 @@ class TabularPolicy(ActorCriticPolicy):
         for name, space in (("observation_space", observation_space), ("action_space", action_space)):
             if not isinstance(space, spaces.Discrete):
                 raise TypeError(f"{name} of a TabularPolicy must be Discrete, got {space}")
+            if space.start != 0:
+                raise ValueError(f"{name} of a TabularPolicy must begin at 0, got {space}")
         self.num_states, self.num_actions = int(observation_space.n), int(action_space.n)  # type: ignore[attr-defined]
         self.network = flag("network", network)
+        for name in arguments:
+            if not self.network and name not in _OF_TABLES:
+                raise TypeError(
+                    f"argument of a TabularPolicy without network must be one of {listing(_OF_TABLES)}, got {name!r}"
+                )
         super().__init__(observation_space, action_space, lr_schedule, **arguments)
 
     def _build(self, lr_schedule: Callable[[float], float]) -> None:
@@ -60,17 +72,23 @@ class TabularPolicy(ActorCriticPolicy):
         self.optimizer = self.optimizer_class(self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)  # type: ignore[call-arg]
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
-        return super()._get_constructor_parameters() | {"network": self.network}
+        """The arguments that a saved policy is made again with."""
+        arguments = super()._get_constructor_parameters() | {"network": self.network}
+        if self.network:
+            return arguments | {"share_features_extractor": self.share_features_extractor}  # SB3 forgets it
+        own = ("observation_space", "action_space", "lr_schedule", "network", *_OF_TABLES)
+        return {name: arguments[name] for name in own}
 
     def tables(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Logarithms of the probabilities (S, A), and the values (S,)."""
         if not self.network:
             return self.logits.log_softmax(dim=1), self.values
-        states = torch.eye(self.num_states, device=self.device)
+        features = self.extract_features(torch.arange(self.num_states, device=self.device))
         if self.share_features_extractor:
-            actor, critic = self.mlp_extractor(states)
+            actor, critic = self.mlp_extractor(features)
         else:
-            actor, critic = self.mlp_extractor.forward_actor(states), self.mlp_extractor.forward_critic(states)
+            actor = self.mlp_extractor.forward_actor(features[0])
+            critic = self.mlp_extractor.forward_critic(features[1])
         return self.action_net(actor).log_softmax(dim=1), self.value_net(critic).flatten()
 
     def forward(
@@ -89,9 +107,10 @@ class TabularPolicy(ActorCriticPolicy):
         """Values (N, 1), log-probabilities (N,) of actions (N,), and entropies (N,) for observed states."""
         log_probabilities, values = self.tables()
         states = _states(obs)
-        taken = log_probabilities.flatten().index_select(0, states * self.num_actions + actions.long().flatten())
-        # A probability that has become 0 has an infinite logarithm, and adds nothing to the entropy.
-        entropies = -(log_probabilities.exp() * log_probabilities.clamp(min=torch.finfo(torch.float32).min)).sum(dim=1)
+        taken = log_probabilities[states, actions.long().flatten()]
+        # A probability that has become 0 may have an infinite logarithm, and adds nothing to the entropy.
+        finite = log_probabilities.clamp(min=torch.finfo(log_probabilities.dtype).min)
+        entropies = -(log_probabilities.exp() * finite).sum(dim=1)
         return values.index_select(0, states)[:, None], taken, entropies.index_select(0, states)
 
     def get_distribution(self, obs: torch.Tensor) -> Distribution:  # type: ignore[override]

@@ -95,9 +95,9 @@ def train(
     """Trains an SB3 agent, reads its policy out and evaluates it exactly.
 
     The environment hides its oracle (`oracle=False`): nothing but the paid reward reaches the agent. gamma is the
-    scenario's. All copies are stepped together by `CliffVecEnv`, unless yours is wrapped. Unlike SB3, PPO does not
-    standardise advantages unless told to: that would rescale the reward, and a bonus of any size would act like a large
-    one.
+    scenario's. All copies are stepped together by `CliffVecEnv`, unless yours is wrapped or rendered. Unlike SB3, PPO
+    does not standardise advantages unless told to: that would rescale the reward, and a bonus of any size would act
+    like a large one.
 
     Args:
         env_id: A registered id, one of yours among them if it makes a `CliffEnv`; or a Scenario.
@@ -109,7 +109,7 @@ def train(
         seed: Seeds the network, the environments and the draws of actions.
         env_kwargs: Keyword arguments of the environment: sizes of the scenario, `observation`, ...
         hyperparameters: Arguments of SB3's class that replace those of `default_hyperparameters`; also `n_envs`. The
-            `policy` may be "TabularPolicy".
+            `policy` may be "TabularPolicy", but not for DQN.
         evaluate_every: Time steps between exact evaluations during training; None for none.
         log_folder: Where TensorBoard's files go, and `history.csv` if there are evaluations.
         progress: Whether to show SB3's progress bar.
@@ -149,7 +149,7 @@ def train(
     if not isinstance(inner, CliffEnv):
         raise TypeError(f"env_id must make a CliffEnv, got {type(inner).__name__} from {env_id!r}")
     n_envs = integer("n_envs", settings.pop("n_envs"), 1)
-    vec_env = _make_vec_env(made, make_env, n_envs, {**arguments, "reward": reward}, seed)
+    vec_env = _make_vec_env(made, make_env, n_envs, seed)
     log = None if log_folder is None else os.fspath(log_folder)
     model = _make_model(algorithm, vec_env, settings, gamma=inner.mdp.gamma, seed=seed, tensorboard_log=log)
     if log is None and not model.verbose:
@@ -188,20 +188,13 @@ def _make_env(env_id: str | Scenario, **arguments: Any) -> gym.Env[Any, Any]:
         raise TypeError(f"env_id must make a CliffEnv, got {env_id!r}: {error}") from error
 
 
-def _make_vec_env(
-    made: gym.Env[Any, Any],
-    make_env: Callable[[], gym.Env[Any, Any]],
-    n_envs: int,
-    arguments: dict[str, Any],
-    seed: int,
-) -> VecEnv:
-    """The native batch of what `make_env` has `made`; SB3's list of copies if it is wrapped or a class of one's own."""
-    if type(made) is not CliffEnv:
+def _make_vec_env(made: gym.Env[Any, Any], make_env: Callable[[], gym.Env[Any, Any]], n_envs: int, seed: int) -> VecEnv:
+    """The native batch of what `make_env` has `made`; SB3's list of copies if that is more than a plain `CliffEnv`."""
+    if type(made) is not CliffEnv or made.render_mode is not None:
         return make_vec_env(make_env, n_envs=n_envs, seed=seed)
-    options = {name: arguments[name] for name in ("reward", "oracle", "observation") if name in arguments}
-    vec_env = CliffVecEnv(made.scenario, n_envs, **options)
-    vec_env.seed(seed)
-    return vec_env
+    # From the environment, not from the arguments: an id of the caller's may have brought some of its own. The model
+    # seeds it.
+    return CliffVecEnv(made.scenario, n_envs, made.reward, oracle=made.oracle, observation=made.observation)
 
 
 def _entropy_coefficient(
@@ -229,7 +222,9 @@ def _make_model(algorithm: str, vec_env: VecEnv, settings: dict[str, Any], **giv
             integer(name, settings[name], 1)
     lines = {n: parse_schedule(n, settings[n]) for n in ("learning_rate", "clip_range") if n in settings}
     arguments: dict[str, Any] = {"device": "cpu", **settings, **lines, **given}
-    if arguments.get("policy") == TabularPolicy.__name__:
+    if arguments["policy"] in (TabularPolicy.__name__, TabularPolicy):
+        if algorithm == "dqn":
+            raise ValueError(f"policy must be one of Q-values for dqn, got {arguments['policy']!r}")
         arguments["policy"] = TabularPolicy
     try:
         return kind(env=vec_env, **arguments)

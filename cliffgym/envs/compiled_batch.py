@@ -40,14 +40,16 @@ def _slot(cumulative, row, number):
 
 
 @compiled
-def _restart(which, count, states, done, start_states, start_cumulative, guide, keys, drawn):
-    """Starts new traces of the first `count` copies that `which` names."""
+def _restart(which, count, states, done, start_states, start_cumulative, guide, keys, drawn, numbers):
+    """Starts new traces of the first `count` copies that `which` names; `numbers` is room for as many."""
     for place in range(count):
         copy = which[place]
-        number = _uniform(keys[START, copy], drawn[START, copy])
+        numbers[place] = _uniform(keys[START, copy], drawn[START, copy])
+    for place in range(count):
+        copy = which[place]
         drawn[START, copy] += 1
-        start = guide[np.int64(number * guide.size)]  # never too high, and seldom too low
-        while start_cumulative[start] <= number:
+        start = guide[np.int64(numbers[place] * guide.size)]  # never too high, and seldom too low
+        while start_cumulative[start] <= numbers[place]:
             start += 1
         states[copy] = start_states[start]
         done[copy] = False
@@ -55,7 +57,7 @@ def _restart(which, count, states, done, start_states, start_cumulative, guide, 
 
 @compiled
 def _advance(
-    states, done, actions, num_actions, successors, cumulative, terminal, reward, credits, keys, drawn,
+    states, done, actions, num_actions, successors, cumulative, terminal, reward, credits, keys, drawn, numbers,
     pairs, which, following, rewards, ended, credited,
 ):  # fmt: skip
     """Steps all copies but for what begins anew; the last line of arguments is what it fills.
@@ -71,9 +73,10 @@ def _advance(
     else:
         slots = cumulative.shape[1]
         for copy in range(states.size):
-            number = _uniform(keys[MOVE, copy], drawn[MOVE, copy])
+            numbers[copy] = _uniform(keys[MOVE, copy], drawn[MOVE, copy])
+        for copy in range(states.size):
             drawn[MOVE, copy] += not done[copy]  # the others only begin anew
-            following[copy] = successors[pairs[copy] * slots + _slot(cumulative, pairs[copy], number)]
+            following[copy] = successors[pairs[copy] * slots + _slot(cumulative, pairs[copy], numbers[copy])]
     for copy in range(states.size):
         rewards[copy] = reward[pairs[copy]]
     for k in range(credits.shape[0]):
@@ -94,20 +97,20 @@ def _advance(
 def _step(
     states, done, waiting, actions, restart,
     num_actions, successors, cumulative, terminal, reward, credits,
-    start_states, start_cumulative, guide, keys, drawn,
+    start_states, start_cumulative, guide, keys, drawn, numbers,
     pairs, which, following, observed, rewards, ended, credited,
 ):  # fmt: skip
     """Steps all copies, of which those `waiting` begin anew; the last line of arguments is what it fills."""
     # Terminal states lead to themselves and pay nothing, so copies that begin anew may be stepped with the others.
     count = _advance(
-        states, done, actions, num_actions, successors, cumulative, terminal, reward, credits, keys, drawn,
+        states, done, actions, num_actions, successors, cumulative, terminal, reward, credits, keys, drawn, numbers,
         pairs, which, following, rewards, ended, credited,
     )  # fmt: skip
-    _restart(waiting, waiting.size, states, done, start_states, start_cumulative, guide, keys, drawn)
+    _restart(waiting, waiting.size, states, done, start_states, start_cumulative, guide, keys, drawn, numbers)
     for copy in waiting:
         following[copy] = states[copy]
     if restart:
-        _restart(which, count, states, done, start_states, start_cumulative, guide, keys, drawn)
+        _restart(which, count, states, done, start_states, start_cumulative, guide, keys, drawn, numbers)
     observed[:] = states
     return count
 
@@ -116,21 +119,23 @@ def _step(
 def _rollout(
     states, done, policy,
     num_actions, successors, cumulative, terminal, reward, credits,
-    start_states, start_cumulative, guide, keys, drawn,
+    start_states, start_cumulative, guide, keys, drawn, numbers,
     pairs, which, following, visited, actions, rewards, ended, credited,
 ):  # fmt: skip
     """Lets all copies follow cumulative probabilities; the last line of arguments is what it fills."""
     for step in range(visited.shape[0]):
         for copy in range(states.size):
-            visited[step, copy] = states[copy]
-            number = _uniform(keys[POLICY, copy], drawn[POLICY, copy])
+            numbers[copy] = _uniform(keys[POLICY, copy], drawn[POLICY, copy])
+        for copy in range(states.size):
             drawn[POLICY, copy] += 1
-            actions[step, copy] = _slot(policy, states[copy], number)
+            visited[step, copy] = states[copy]
+        for copy in range(states.size):
+            actions[step, copy] = _slot(policy, states[copy], numbers[copy])
         count = _advance(
-            states, done, actions[step], num_actions, successors, cumulative, terminal, reward, credits, keys, drawn,
-            pairs, which, following, rewards[step], ended[step], credited[:, step],
+            states, done, actions[step], num_actions, successors, cumulative, terminal, reward, credits,
+            keys, drawn, numbers, pairs, which, following, rewards[step], ended[step], credited[:, step],
         )  # fmt: skip
-        _restart(which, count, states, done, start_states, start_cumulative, guide, keys, drawn)
+        _restart(which, count, states, done, start_states, start_cumulative, guide, keys, drawn, numbers)
 
 
 class CompiledBatch(Batch):
@@ -139,7 +144,7 @@ class CompiledBatch(Batch):
     def __init__(self, tables: StepTables, size: int, credited: bool) -> None:
         super().__init__(tables, size, credited)
         starts = tables.starts
-        self._starts = starts.states, starts.cumulative, starts.guide, self._keys, self._drawn
+        self._starts = starts.states, starts.cumulative, starts.guide, self._keys, self._drawn, np.empty(size)
         # One more place than copies, for the candidate that did not count.
         self._scratch = np.empty(size, np.int64), np.empty(size + 1, np.int64)
 

@@ -4,15 +4,27 @@ import csv
 import json
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import pytest
-from cliffgym_agents import ALGORITHMS, TrainingResult, default_hyperparameters, exact_measures, policy_table, train
+from cliffgym_agents import (
+    ALGORITHMS,
+    CliffVecEnv,
+    TrainingResult,
+    default_hyperparameters,
+    exact_measures,
+    policy_table,
+    train,
+    training,
+)
+from numpy.typing import NDArray
 from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 import cliffgym
 from cliffgym import CliffEnv, End, Scenario, build_scenario, optimal
@@ -45,16 +57,18 @@ def assert_learned_what_it_was_paid_for(result: TrainingResult, reward: str) -> 
 
 
 class Watch(BaseCallback):
-    """Notes the entropy coefficient that each update is going to use, and everything that `info` says."""
+    """Notes the entropy coefficient that each update is going to use, what `info` says, and every episode."""
 
     def __init__(self) -> None:
         super().__init__()
         self.coefficients: list[float] = []
         self.info_keys: set[str] = set()
+        self.episodes: list[dict[str, Any]] = []
 
     def _on_step(self) -> bool:
         for info in self.locals["infos"]:
             self.info_keys |= set(info)
+            self.episodes += [info["episode"]] if "episode" in info else []
         return True
 
     def _on_rollout_end(self) -> None:
@@ -126,8 +140,8 @@ def own_id() -> Iterator[Callable[[Callable[..., gym.Env[Any, Any]]], str]]:
     """Registers an entry point with Gymnasium for the time of a test."""
     id = "OwnTestEnvironment-v0"
 
-    def register(entry_point: Callable[..., gym.Env[Any, Any]]) -> str:
-        gym.register(id, entry_point=entry_point, disable_env_checker=True)
+    def register(entry_point: Callable[..., gym.Env[Any, Any]], *, order_enforce: bool = True) -> str:
+        gym.register(id, entry_point=entry_point, disable_env_checker=True, order_enforce=order_enforce)
         return id
 
     yield register
@@ -174,6 +188,104 @@ def test_the_callers_arguments_are_left_alone() -> None:
         callbacks=callbacks, hyperparameters=hyperparameters, env_kwargs=env_kwargs, evaluate_every=1, ent_coef="lin_1"
     )
     assert (len(callbacks), hyperparameters, env_kwargs) == (1, {"n_epochs": 2}, {"problems": 2})
+
+
+# The environments that are stepped
+
+
+def environments_of(result: TrainingResult) -> VecEnv:
+    """What a model was trained on."""
+    env = result.model.get_env()
+    assert env is not None
+    return env
+
+
+@pytest.mark.parametrize(
+    "id", ["Cliff-Slacker-v0", "cliffgym:Cliff-Slacker-v0", cliffgym.scenario("Cliff-Slacker-v0")], ids=str
+)
+def test_the_native_batch_is_stepped_without_its_oracle(id: Any) -> None:
+    hyperparameters = {"n_envs": 12, "n_steps": 8, "batch_size": 96}
+    env = environments_of(short(id, reward="true", hyperparameters=hyperparameters))
+    assert type(env) is CliffVecEnv
+    assert env.num_envs == 12
+    assert not env.envs.oracle
+    assert np.array_equal(env.envs.reward, env.envs.scenario.reward("true"))
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "hyperparameters"),
+    [
+        ("ppo", {}),
+        ("a2c", {}),
+        ("dqn", {"learning_starts": 100}),
+        ("ppo", {"policy": "TabularPolicy"}),
+        ("a2c", {"policy": "TabularPolicy"}),
+        ("ppo", {"policy": "TabularPolicy", "policy_kwargs": {"network": True}}),
+    ],
+)
+def test_neither_the_kernel_nor_the_kind_of_batch_changes_what_is_learned(
+    algorithm: str, hyperparameters: dict[str, Any], monkeypatch: pytest.MonkeyPatch, own_id: Callable[..., str]
+) -> None:
+    def table(id: str = "Cliff-Slacker-v0", seed: int = 3) -> NDArray[np.float64]:
+        return short(id, algorithm, reward="true", seed=seed, hyperparameters=hyperparameters).policy_table
+
+    found = [table(), table(own_id(lambda **kwargs: CliffEnv("Cliff-Slacker-v0", **kwargs)))]
+    for kernel in ("numpy", "numba"):
+        monkeypatch.setattr(training, "CliffVecEnv", partial(CliffVecEnv, kernel=kernel))
+        found.append(table())
+    assert all(np.array_equal(found[0], other) for other in found[1:])
+    assert not np.array_equal(found[0], table(seed=4))
+
+
+def test_a_wrapper_is_trained_with(own_id: Callable[..., str]) -> None:
+    def make(**kwargs: Any) -> gym.Env[Any, Any]:
+        return gym.wrappers.TransformReward(CliffEnv("Cliff-Slacker-v0", **kwargs), lambda reward: float(reward) - 3)
+
+    watch = Watch()
+    result = short(own_id(make, order_enforce=False), callbacks=[watch])
+    assert type(environments_of(result)) is DummyVecEnv
+    assert all(episode["r"] <= 2 - 3 * episode["l"] for episode in watch.episodes)
+
+
+def test_a_subclass_is_stepped_by_its_own_step(own_id: Callable[..., str]) -> None:
+    class Counted(CliffEnv):
+        steps = 0
+
+        def step(self, action: Any) -> Any:
+            Counted.steps += 1
+            return super().step(action)
+
+    result = short(own_id(lambda **kwargs: Counted("Cliff-Slacker-v0", **kwargs), order_enforce=False))
+    assert type(environments_of(result)) is DummyVecEnv
+    assert Counted.steps == result.model.num_timesteps
+
+
+def test_what_a_registered_environment_brings_along_is_kept(own_id: Callable[..., str]) -> None:
+    def make(**kwargs: Any) -> CliffEnv:
+        env = CliffEnv("Cliff-Slacker-v0", **kwargs | {"observation": "onehot", "problems": 2})
+        env.set_reward({"effort": 1.0})
+        return env
+
+    result = short(own_id(make, order_enforce=False))
+    env = environments_of(result)
+    assert type(env) is CliffVecEnv
+    assert isinstance(result.model.observation_space, gym.spaces.Box)
+    assert len(env.envs.scenario.prompts) == 2
+    assert np.array_equal(env.envs.reward, env.envs.scenario.reward({"effort": 1.0}))
+    assert result.measures["paid_return"] == pytest.approx(result.measures["effort"])
+
+
+def test_what_is_to_be_rendered_is_rendered(capsys: pytest.CaptureFixture[str]) -> None:
+    hyperparameters = {"n_envs": 1, "n_steps": 8, "batch_size": 8}
+    short(total_timesteps=8, env_kwargs={"render_mode": "human"}, hyperparameters=hyperparameters)
+    assert capsys.readouterr().out.count("\n") >= 8
+
+
+def test_an_oracle_that_is_asked_for_sums_up_the_episodes() -> None:
+    watch = Watch()
+    short(reward="true", env_kwargs={"oracle": True}, callbacks=[watch])
+    assert watch.episodes
+    assert all(episode["true_reward"] == episode["r"] for episode in watch.episodes)
 
 
 # Hyperparameters
