@@ -1,0 +1,75 @@
+"""The barest gather over the environment's own arrays: what stepping costs at the very least.
+
+Counted: N steps a call. States and actions are given; next states, rewards and ends are looked up and written into
+arrays that are there already, by a compiled loop. There are no checks, no resets, nothing random and no new arrays.
+Which arrays are read: "bare": successors, reward and ends. "masks": the action masks of the next states too, which is
+what the environment reads without the oracle. "all": also every component and both oracle rewards, as with it.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+import cliffgym
+from benchmarks.draws import BLOCKS, drawn_actions
+from benchmarks.workload import Workload
+from cliffgym.kernels import compiled
+
+
+@compiled
+def gather(states, actions, num_actions, successors, reward, terminal, following, rewards, ended):
+    """Next states, rewards and ends (N,) of states and actions (N,)."""
+    for i in range(states.size):
+        pair = states[i] * num_actions + actions[i]
+        following[i] = successors[pair]
+        rewards[i] = reward[pair]
+        ended[i] = terminal[successors[pair]]
+
+
+@compiled
+def gather_masks(following, masks, legal):
+    """Masks (N, A) of states (N,)."""
+    for i in range(following.size):
+        for a in range(masks.shape[1]):
+            legal[i, a] = masks[following[i], a]
+
+
+@compiled
+def gather_credits(states, actions, num_actions, credits, credited):
+    """Credits (M, N) of states and actions (N,)."""
+    for i in range(states.size):
+        pair = states[i] * num_actions + actions[i]
+        for k in range(credits.shape[1]):
+            credited[k, i] = credits[pair, k]
+
+
+def make(id: str, num_envs: int, arrays: str) -> Workload:
+    """Looks up so many steps a call in the arrays of a scenario: "bare", "masks" or "all" of them."""
+    scenario = cliffgym.scenario(id)
+    mdp = scenario.mdp
+    A = mdp.num_actions
+    actions = drawn_actions(A, num_envs)
+    living = np.flatnonzero(~mdp.terminal)
+    states = list(np.random.default_rng(1).choice(living, size=(BLOCKS, num_envs)))
+    tables = A, mdp.successors.astype(np.int64).ravel(), scenario.reward("incomplete").ravel(), mdp.terminal.copy()
+    following, rewards, ended = np.empty(num_envs, np.int64), np.empty(num_envs), np.empty(num_envs, bool)
+    masks, legal = mdp.action_mask.astype(np.int8), np.empty((num_envs, A), np.int8)
+    credits = credit_rows(scenario)
+    credited = np.empty((credits.shape[1], num_envs))
+
+    def chunk() -> int:
+        for state, action in zip(states, actions, strict=True):
+            gather(state, action, *tables, following, rewards, ended)
+            if arrays != "bare":
+                gather_masks(following, masks, legal)
+            if arrays == "all":
+                gather_credits(state, action, A, credits, credited)
+        return BLOCKS * num_envs
+
+    return Workload(chunk, {"states": mdp.num_states, "actions": A})
+
+
+def credit_rows(scenario: cliffgym.Scenario) -> NDArray[np.float64]:
+    """(S A, M) true reward, incomplete reward and components of each pair of state and action."""
+    rewards = np.stack([scenario.reward("true"), scenario.reward("incomplete")])
+    table = np.concatenate([rewards, scenario.components.table])
+    return np.ascontiguousarray(table.reshape(len(table), -1).T)
