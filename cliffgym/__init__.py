@@ -21,7 +21,9 @@ from cliffgym.solvers import (
     expected_components,
     occupancy,
     optimal,
+    optimal_batch,
     soft,
+    soft_batch,
     total_variation,
     uniform_policy,
 )
@@ -43,10 +45,12 @@ __all__ = [
     "expected_components",
     "occupancy",
     "optimal",
+    "optimal_batch",
     "random_perturbation",
     "register_envs",
     "scenario",
     "soft",
+    "soft_batch",
     "total_variation",
     "uniform_policy",
 ]

@@ -3,12 +3,27 @@
 Shapes: S states, A actions, B successor slots of a state-action pair (a slot of probability 0 is empty).
 """
 
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
+from cliffgym.kernels import choose_kernel, compiled
+
+COMPILED_WORK = 100_000
+"""Successor slots S · A · B from which "auto" compiles: below it NumPy takes milliseconds, and loading numba most of a
+second."""
+
+
 
 def heights(
-    successors: NDArray[np.intp], probabilities: NDArray[np.float64], terminal: NDArray[np.bool_]
+    successors: NDArray[np.intp],
+    probabilities: NDArray[np.float64],
+    terminal: NDArray[np.bool_],
+    *,
+    kernel: str = "auto",
 ) -> NDArray[np.intp]:
     """Longest number of steps from each state to the end of its trace.
 
@@ -16,10 +31,21 @@ def heights(
         successors: (S, A, B) next states.
         probabilities: (S, A, B) their probabilities.
         terminal: (S,) True where the trace has ended.
+        kernel: "numpy", "numba", or "auto": numba if it is installed and the graph is large.
 
     Returns:
         (S,) steps: 0 at terminal states, and -1 at states from which a cycle can be reached.
     """
+    kernel = choose_kernel(kernel, worthwhile=successors.size >= COMPILED_WORK)
+    if not terminal.any():
+        return np.full(terminal.size, -1)
+    if kernel == "numba":
+        height = np.where(terminal, 0, -1)
+        # Numbers of edges fit 32 bits too, or there would be no room for the edges.
+        small = np.int32 if successors.size <= np.iinfo(np.int32).max else np.intp
+        origins, order = np.empty(successors.size, small), np.empty(terminal.size, small)
+        _compiled(_raise_heights)(successors, probabilities, terminal, origins, order, height)
+        return height
     num_actions = successors.shape[1]
     incoming, first = _incoming(successors, probabilities, terminal)
     origin = incoming // num_actions
@@ -33,6 +59,59 @@ def heights(
         frontier = predecessors[open_edges[predecessors] == 0]
         height[frontier] = level
     return height
+
+
+def _raise_heights(successors, probabilities, terminal, origins, order, height):  # type: ignore[no-untyped-def]
+    """Sets `height` (S,), 0 at terminal states and -1 elsewhere, of every state that reaches no cycle.
+
+    Each state is met after all that it leads to: its height is that of the last of them and one more. `origins`
+    (S · A · B,) and `order` (S,) are room to work in: where edges come from, sorted by where they lead, and the states
+    in the order in which they are met.
+
+    Source: Kahn (1962), Topological sorting of large networks, Communications of the ACM 5(11).
+    """
+    S, A, B = successors.shape
+    first, open_edges = np.zeros(S + 1, origins.dtype), np.zeros(S, origins.dtype)
+    for state in range(S):
+        if not terminal[state]:
+            for action in range(A):
+                for slot in range(B):
+                    if probabilities[state, action, slot] > 0:
+                        first[successors[state, action, slot]] += 1
+                        open_edges[state] += 1
+    for state in range(S):
+        first[state + 1] += first[state]
+    # Each target's edges are filled in from the last to the first, after which `first` is where they begin.
+    for state in range(S):
+        if not terminal[state]:
+            for action in range(A):
+                for slot in range(B):
+                    if probabilities[state, action, slot] > 0:
+                        target = successors[state, action, slot]
+                        first[target] -= 1
+                        origins[first[target]] = state
+    met = 0
+    for state in range(S):
+        if terminal[state]:
+            order[met] = state
+            met += 1
+    place = 0
+    while place < met:
+        target = order[place]
+        place += 1
+        for edge in range(first[target], first[target + 1]):
+            state = origins[edge]
+            open_edges[state] -= 1
+            if open_edges[state] == 0:
+                height[state] = height[target] + 1
+                order[met] = state
+                met += 1
+
+
+@cache
+def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function as numba compiles it."""
+    return compiled(function)
 
 
 def endless_states(

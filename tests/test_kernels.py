@@ -82,11 +82,8 @@ def test_numba_is_seen_where_it_is() -> None:
 # Compiling
 
 
-def squares(values: NDArray[np.float64]) -> float:
-    total = 0.0
-    for value in values:
-        total += value * value
-    return total
+def left_over(value: float, large: float) -> float:
+    return (value + large) - large  # which is not the value, but for arithmetic that takes no heed of rounding
 
 
 def inverse(value: float) -> float:
@@ -96,20 +93,19 @@ def inverse(value: float) -> float:
 @pytest.fixture
 def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where machine code is kept during a test, with none in it from before."""
-    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr("numba.core.config.CACHE_DIR", str(tmp_path))
     return tmp_path
 
 
 def test_compiled_functions_round_as_python_does(cache_folder: Path) -> None:
-    values = np.random.default_rng(0).normal(size=1000)
-    assert compiled(squares)(values) == squares(values)
+    assert compiled(left_over)(1.1, 1e15) == left_over(1.1, 1e15) != 1.1
     assert compiled(inverse)(0.0) == np.inf
 
 
 def test_machine_code_is_kept(cache_folder: Path) -> None:
-    assert not list(cache_folder.rglob("*squares*"))
-    compiled(squares)(np.ones(3))
-    assert list(cache_folder.rglob("*squares*.nbc"))
+    assert not list(cache_folder.rglob("*inverse*"))
+    compiled(inverse)(4.0)
+    assert list(cache_folder.rglob("*inverse*.nbc"))
 
 
 def test_where_nothing_can_be_kept_functions_are_compiled_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,11 +113,11 @@ def test_where_nothing_can_be_kept_functions_are_compiled_all_the_same(monkeypat
 
     def without_folder(*args: Any, cache: bool = False, **kwargs: Any) -> Any:
         if cache:
-            raise RuntimeError("cannot cache function 'squares': no locator available")
+            raise RuntimeError("cannot cache function 'inverse': no locator available")
         return original(*args, **kwargs)
 
     monkeypatch.setattr(numba, "njit", without_folder)
-    assert compiled(squares)(np.ones(3)) == 3.0
+    assert compiled(inverse)(4.0) == 0.25
 
 
 # What is imported

@@ -163,8 +163,14 @@ def test_what_tables_say_of_ended_traces_is_never_paid(mode: str) -> None:
     natives, sync = beside(odd, 5, mode, reward=some_weights(odd))
     assert check_steps(natives, sync, np.random.default_rng(0), check_reset(natives, sync, seed=0)) > 10
     for native in natives:
-        # The values of entries that are masked out mean nothing, but those of rewards are never masked.
-        assert native.reward[made.mdp.terminal].any()
+        native.reset(options={"prompt": 0})
+        malformed = np.full(5, made.tokens.index("comply"))
+        assert native.step_states(malformed).ended.all()
+        if mode == "next_step":
+            stepped = native.step_states(malformed)  # in which all only begin anew
+            assert not stepped.ended.any()
+            assert not stepped.rewards.any()
+            assert not stepped.credits.any()
 
 
 SEEDS = [None, 0, 2**63 - 2, 2**64 - 1, 3**100, [5, None, 2**64, None], [None] * 4, [7, 7, 7, 7], [2**64 - 1, 3, 2, 1]]

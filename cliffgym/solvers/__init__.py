@@ -1,5 +1,6 @@
 """Exact solvers for finite MDPs: `(mdp, reward table)` in, frozen results out. They know no scenario and no env."""
 
+from cliffgym.solvers.batches import OptimumBatch, SoftOptimumBatch, optimal_batch, soft_batch
 from cliffgym.solvers.evaluation import Evaluation, evaluate, expected_components, occupancy
 from cliffgym.solvers.optimal import TIE_TOLERANCE, Optimum, optimal
 from cliffgym.solvers.policies import check_policy, total_variation, uniform_policy
@@ -9,13 +10,17 @@ __all__ = [
     "TIE_TOLERANCE",
     "Evaluation",
     "Optimum",
+    "OptimumBatch",
     "SoftOptimum",
+    "SoftOptimumBatch",
     "check_policy",
     "evaluate",
     "expected_components",
     "occupancy",
     "optimal",
+    "optimal_batch",
     "soft",
+    "soft_batch",
     "total_variation",
     "uniform_policy",
 ]

@@ -11,8 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from cliffgym.frozen import ReadOnlyArrays
 from cliffgym.mdp import TabularMDP
 from cliffgym.rewards import RewardComponents, check_reward
-from cliffgym.solvers.linear import backup, policy_values, require_finite, state_visits
+from cliffgym.solvers.bellman import backup
+from cliffgym.solvers.linear import policy_values, require_finite, state_visits
 from cliffgym.solvers.policies import check_policy
+from cliffgym.solvers.structure import chosen_kernel
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,17 +32,19 @@ class Evaluation(ReadOnlyArrays):
     expected_return: float
 
 
-def evaluate(mdp: TabularMDP, reward: ArrayLike, policy: ArrayLike) -> Evaluation:
+def evaluate(mdp: TabularMDP, reward: ArrayLike, policy: ArrayLike, *, kernel: str = "auto") -> Evaluation:
     """Evaluates a policy exactly.
 
     Args:
         mdp: The dynamics.
         reward: (S, A), 0 at terminal states.
         policy: (S, A) probabilities; mass on illegal actions is evaluated as their rows say.
+        kernel: As in `optimal`.
 
     Raises:
         ValueError: A table has the wrong shape, a reward is not finite or paid at a terminal state, or a row of the
-            policy does not sum to 1.
+            policy does not sum to 1; or there is no such kernel.
+        ArithmeticError, ImportError: As `optimal`.
 
     >>> import cliffgym
     >>> slacker = cliffgym.scenario("Cliff-Slacker-v0")
@@ -48,12 +52,13 @@ def evaluate(mdp: TabularMDP, reward: ArrayLike, policy: ArrayLike) -> Evaluatio
     0.5
     """
     reward, policy = check_reward(mdp, reward), check_policy(mdp, policy)
-    values = policy_values(mdp, policy, (policy * reward).sum(axis=1))
+    kernel = chosen_kernel(kernel, mdp)
+    values = policy_values(mdp, policy, (policy * reward).sum(axis=1), kernel=kernel)
     require_finite(values)
-    return Evaluation(values, backup(mdp, reward, values), float(mdp.initial @ values))
+    return Evaluation(values, backup(mdp, reward, values, kernel), float(mdp.initial @ values))
 
 
-def occupancy(mdp: TabularMDP, policy: ArrayLike) -> NDArray[np.float64]:
+def occupancy(mdp: TabularMDP, policy: ArrayLike, *, kernel: str = "auto") -> NDArray[np.float64]:
     """Occupancy measure of a policy: discounted expected visits Σ_t gamma^t P(s_t = s, a_t = a).
 
     Terminal rows are 0. It sums to the expected discounted number of steps of a trace, and its product with any
@@ -62,15 +67,17 @@ def occupancy(mdp: TabularMDP, policy: ArrayLike) -> NDArray[np.float64]:
     Args:
         mdp: The dynamics.
         policy: (S, A) probabilities.
+        kernel: As in `optimal`.
 
     Returns:
         (S, A) visits, in steps.
 
     Raises:
-        ValueError: The policy has the wrong shape or a row does not sum to 1.
+        ValueError: The policy has the wrong shape or a row does not sum to 1; or there is no such kernel.
+        ArithmeticError, ImportError: As `optimal`.
     """
     policy = check_policy(mdp, policy)
-    return state_visits(mdp, policy)[:, None] * policy
+    return state_visits(mdp, policy, chosen_kernel(kernel, mdp))[:, None] * policy
 
 
 def expected_components(mdp: TabularMDP, components: RewardComponents, policy: ArrayLike) -> dict[str, float]:

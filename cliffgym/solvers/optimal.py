@@ -3,10 +3,9 @@
 A single argmax hides what this library is about. `optimal` returns every action whose gap is within an explicit
 tolerance, and the gaps themselves, so that nothing about a tie is decided silently.
 
-Shapes: S states, A actions.
+Shapes: N rewards, S states, A actions.
 
-Source: Puterman (1994), Markov Decision Processes, sections 4.5 (backward induction) and 6.4 (policy iteration);
-arXiv:2507.20150, section 2 (the correspondence A*(s; R)).
+Source: arXiv:2507.20150, section 2 (the correspondence A*(s; R)).
 """
 
 from dataclasses import dataclass
@@ -18,11 +17,15 @@ from cliffgym.checks import number
 from cliffgym.frozen import ReadOnlyArrays
 from cliffgym.mdp import TabularMDP
 from cliffgym.rewards import check_reward
-from cliffgym.solvers.linear import backup, backup_states, policy_values, require_finite
+from cliffgym.solvers.backward import backward_values
+from cliffgym.solvers.bellman import Conclusion, conclude
+from cliffgym.solvers.deterministic import deterministic_values
+from cliffgym.solvers.linear import require_finite
 from cliffgym.solvers.policies import uniform_over
+from cliffgym.solvers.policy_iteration import stochastic_values
+from cliffgym.solvers.structure import chosen_kernel, is_deterministic
 
 TIE_TOLERANCE = 1e-9
-_MAX_STALLS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +63,12 @@ class Optimum(ReadOnlyArrays):
         return np.flatnonzero(several & ~self.terminal)
 
 
-def optimal(mdp: TabularMDP, reward: ArrayLike, tie_tolerance: float = TIE_TOLERANCE) -> Optimum:
-    """Solves an MDP exactly: backward induction if it is acyclic, policy iteration if not.
+def optimal(
+    mdp: TabularMDP, reward: ArrayLike, tie_tolerance: float = TIE_TOLERANCE, *, kernel: str = "auto"
+) -> Optimum:
+    """Solves an MDP exactly, in time and memory linear in its transitions.
+
+    By backward induction if it is acyclic; by policy iteration if not, modified where it is large and stochastic.
 
     Args:
         mdp: The dynamics.
@@ -69,10 +76,14 @@ def optimal(mdp: TabularMDP, reward: ArrayLike, tie_tolerance: float = TIE_TOLER
         tie_tolerance: Gap up to which actions are tied, relative to the largest absolute reward of a legal action. In
             an MDP with cycles and gamma so close to 1 that rounding is larger, it is rounding that counts. At 0 only
             gaps of exactly 0 are ties.
+        kernel: "numpy", "numba" (extra `fast`; values are the same up to rounding), or "auto": numba if it is installed
+            and the MDP has 100,000 successors S · A · B or more.
 
     Raises:
         ValueError: The reward has the wrong shape, is not finite, is paid at a terminal state, or is so large that
-            values overflow; or the tolerance is negative.
+            values overflow; the tolerance is negative; or there is no such kernel.
+        ArithmeticError: gamma is so close to 1 that the values of more than 4,096 states do not settle.
+        ImportError: "numba" is asked for and not installed.
 
     >>> import cliffgym
     >>> slacker = cliffgym.scenario("Cliff-Slacker-v0")
@@ -82,15 +93,31 @@ def optimal(mdp: TabularMDP, reward: ArrayLike, tie_tolerance: float = TIE_TOLER
     """
     reward = check_reward(mdp, reward)
     tie_tolerance = number("tie_tolerance", tie_tolerance, minimum=0)
-    legal = mdp.action_mask
-    scale = float(np.abs(reward[legal]).max())
-    values = _backward_induction(mdp, reward) if mdp.is_acyclic else _policy_iteration(mdp, reward)
-    q_values = backup(mdp, reward, values)
-    values = np.where(legal, q_values, -np.inf).max(axis=1)
+    solved = solve_rewards(mdp, reward[None], chosen_kernel(kernel, mdp))
+    values, q_values, gaps, scale = (part[0] for part in solved)
     require_finite(values)
-    gaps = np.where(legal, values[:, None] - q_values, np.inf)
-    tolerance = max(tie_tolerance * scale, rounding_of_gaps(mdp, values) if tie_tolerance > 0 else 0.0)
+    tolerance = gap_tolerance(mdp, values, scale, tie_tolerance)
     return Optimum(values, q_values, gaps, gaps <= tolerance, float(mdp.initial @ values), tolerance, mdp.terminal)
+
+
+def solve_rewards(mdp: TabularMDP, rewards: NDArray[np.float64], kernel: str) -> Conclusion:
+    """Optimal values, action values and gaps of each checked reward (N, S, A)."""
+    if mdp.is_acyclic:
+        values = backward_values(mdp, rewards, kernel)
+    elif is_deterministic(mdp):
+        values = deterministic_values(mdp, rewards, kernel)
+    else:
+        values = np.empty(rewards.shape[:2])
+        for n, reward in enumerate(rewards):
+            values[n] = stochastic_values(mdp, reward, kernel)
+    return conclude(mdp, rewards, values, kernel)
+
+
+def gap_tolerance(mdp: TabularMDP, values: NDArray[np.float64], scale: float, tie_tolerance: float) -> float:
+    """The gap up to which actions are tied, for values (S,) of a reward whose legal entries reach `scale`."""
+    if tie_tolerance == 0:
+        return 0.0
+    return max(tie_tolerance * float(scale), rounding_of_gaps(mdp, values))
 
 
 def rounding_of_gaps(mdp: TabularMDP, values: NDArray[np.float64]) -> float:
@@ -103,38 +130,3 @@ def rounding_of_gaps(mdp: TabularMDP, values: NDArray[np.float64]) -> float:
         return 0.0
     precision = np.finfo(float).eps + np.finfo(np.longdouble).eps / (1 - mdp.gamma)
     return 8 * float(precision * np.abs(values).max())
-
-
-def _backward_induction(mdp: TabularMDP, reward: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(S,) optimal values of an acyclic MDP, from the ends of the traces back to their starts."""
-    values = np.zeros(mdp.num_states)
-    for states in mdp.levels:
-        q_values = backup_states(mdp, reward, values, states)
-        values[states] = np.where(mdp.action_mask[states], q_values, -np.inf).max(axis=1)
-    return values
-
-
-def _policy_iteration(mdp: TabularMDP, reward: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(S,) optimal values of a cyclic MDP by Howard's policy iteration.
-
-    An action is only left for one that is better by more than rounding, so that ties cannot make it cycle. With gamma
-    close to 1 rounding can exceed that margin; then values, which must rise from step to step, do not, and after a few
-    such steps the search ends.
-    """
-    rows = np.arange(mdp.num_states)
-    actions = np.where(mdp.action_mask, reward, -np.inf).argmax(axis=1)
-    scale = np.abs(reward[mdp.action_mask]).max()  # whatever illegal actions pay
-    highest, stalls = -np.inf, 0
-    while True:
-        policy = np.zeros(reward.shape)
-        policy[rows, actions] = 1.0
-        values = policy_values(mdp, policy, reward[rows, actions])
-        q_values = np.where(mdp.action_mask, backup(mdp, reward, values), -np.inf)
-        rounding = 64 * np.finfo(float).eps * max(np.abs(values).max(), scale)
-        better = q_values.max(axis=1) > q_values[rows, actions] + rounding
-        total = values.sum()
-        stalls += total <= highest
-        highest = max(highest, total)
-        if not better.any() or stalls > _MAX_STALLS:
-            return values
-        actions = np.where(better, q_values.argmax(axis=1), actions)

@@ -7,13 +7,14 @@ With temperature alpha and log-weights b (0 for entropy, log pi_ref for KL) the 
 over legal actions. Everything is computed in logarithms with the maximum taken out, so a temperature of 1e-6 is as
 safe as 1.
 
-Shapes: S states, A actions.
+Shapes: N rewards, S states, A actions.
 
 Source: arXiv:2507.20150, section 4.2 (entropy regularisation); Ziebart (2010) and Haarnoja et al. (2017),
 arXiv:1702.08165, for the soft Bellman equation.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,10 +23,13 @@ from cliffgym.checks import number
 from cliffgym.frozen import ReadOnlyArrays
 from cliffgym.mdp import TabularMDP
 from cliffgym.rewards import check_reward
-from cliffgym.solvers.linear import backup, backup_states, policy_values, require_finite
+from cliffgym.solvers.backward import backward_policy_values, backward_soft_values
+from cliffgym.solvers.bellman import backups
+from cliffgym.solvers.linear import policy_values, require_finite
 from cliffgym.solvers.policies import check_policy
-
-_MAX_ITERATIONS = 10_000
+from cliffgym.solvers.soft_iteration import soft_values
+from cliffgym.solvers.softmax import soft_maximum
+from cliffgym.solvers.structure import blocks, chosen_kernel
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +53,14 @@ class SoftOptimum(ReadOnlyArrays):
     temperature: float
 
 
-def soft(mdp: TabularMDP, reward: ArrayLike, temperature: float, reference: ArrayLike | None = None) -> SoftOptimum:
+def soft(
+    mdp: TabularMDP,
+    reward: ArrayLike,
+    temperature: float,
+    reference: ArrayLike | None = None,
+    *,
+    kernel: str = "auto",
+) -> SoftOptimum:
     """Solves the entropy-regularised MDP, or the one with a KL penalty to `reference`.
 
     Args:
@@ -58,10 +69,12 @@ def soft(mdp: TabularMDP, reward: ArrayLike, temperature: float, reference: Arra
         temperature: Coefficient of the regulariser in units of reward per nat, > 0: the paper's alpha, or beta for KL.
         reference: (S, A) reference policy, or None for entropy. The KL divergence is against the reference as it is:
             mass that it puts on illegal actions is lost, not shared out.
+        kernel: As in `optimal`.
 
     Raises:
-        ValueError: The temperature is not > 0, a table is malformed, or the reference forbids every legal action of
-            some state.
+        ValueError: The temperature is not > 0, a table is malformed, the reference forbids every legal action of some
+            state, or there is no such kernel.
+        ArithmeticError, ImportError: As `optimal`.
 
     >>> import cliffgym
     >>> breaker = cliffgym.scenario("Cliff-TieBreaker-v0", bonus=0.1)
@@ -70,27 +83,28 @@ def soft(mdp: TabularMDP, reward: ArrayLike, temperature: float, reference: Arra
     0.4754
     """
     reward = check_reward(mdp, reward)
-    temperature = number("temperature", temperature)
-    if temperature <= 0:
-        raise ValueError(f"temperature must be > 0, got {temperature!r}; `optimal` solves the limit 0")
-    log_weights = _log_weights(mdp, reference)
-    if mdp.is_acyclic:
-        values = np.zeros(mdp.num_states)
-        for states in mdp.levels:
-            q_values = backup_states(mdp, reward, values, states)
-            values[states] = _soft_maximum(q_values, log_weights[states], temperature)[0]
-    else:
-        values = _soft_policy_iteration(mdp, reward, log_weights, temperature)
-    q_values = backup(mdp, reward, values)
-    values, policy = _soft_maximum(q_values, log_weights, temperature)
-    values = np.where(mdp.terminal, 0.0, values)
+    temperature = check_temperature(temperature)
+    weights = log_weights(mdp, reference)
+    solved = solve_softly(mdp, reward[None], np.array([temperature]), weights, chosen_kernel(kernel, mdp))
+    policy, values, q_values, plain = (table[0] for table in solved)
     require_finite(values)
-    plain = policy_values(mdp, policy, (policy * reward).sum(axis=1))
     return SoftOptimum(policy, values, q_values, float(mdp.initial @ plain), float(mdp.initial @ values), temperature)
 
 
-def _log_weights(mdp: TabularMDP, reference: ArrayLike | None) -> NDArray[np.float64]:
-    """(S, A) log-weights of actions: 0 or log pi_ref where legal, -inf where not."""
+def check_temperature(temperature: object, name: str = "temperature") -> float:
+    """Returns a temperature, which must be a finite number > 0."""
+    value = number(name, temperature)
+    if value <= 0:
+        raise ValueError(f"{name} must be > 0, got {value!r}; `optimal` solves the limit 0")
+    return value
+
+
+def log_weights(mdp: TabularMDP, reference: ArrayLike | None) -> NDArray[np.float64]:
+    """(S, A) log-weights of actions: 0 or log pi_ref where legal, -inf where not.
+
+    Raises:
+        ValueError, TypeError: The reference is no policy, or forbids every legal action of some state.
+    """
     if reference is None:
         weights = mdp.action_mask.astype(float)
     else:
@@ -105,43 +119,39 @@ def _log_weights(mdp: TabularMDP, reference: ArrayLike | None) -> NDArray[np.flo
         return np.log(weights)
 
 
-def _soft_maximum(
-    q_values: NDArray[np.float64], log_weights: NDArray[np.float64], temperature: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(N,) soft maxima and (N, A) the probabilities that attain them, for q_values and log_weights (N, A)."""
-    # The largest value among actions that may be taken is taken out before dividing by the temperature: at 1e-6,
-    # q / temperature would leave few digits for the differences that matter.
-    allowed = np.isfinite(log_weights)
-    peak = np.where(allowed, q_values, -np.inf).max(axis=1)
-    q_values = np.where(allowed, q_values, peak[:, None])  # whatever the others are worth, it must not overflow
-    logits = (q_values - peak[:, None]) / temperature + log_weights
-    top = logits.max(axis=1)
-    weights = np.exp(logits - top[:, None])
-    totals = weights.sum(axis=1)
-    return peak + temperature * (top + np.log(totals)), weights / totals[:, None]
+class SoftSolution(NamedTuple):
+    """`policy` (N, S, A), regularised `values` (N, S), `q_values` (N, S, A), and the policy's `plain` values (N, S)."""
+
+    policy: NDArray[np.float64]
+    values: NDArray[np.float64]
+    q_values: NDArray[np.float64]
+    plain: NDArray[np.float64]
 
 
-def _soft_policy_iteration(
-    mdp: TabularMDP, reward: NDArray[np.float64], log_weights: NDArray[np.float64], temperature: float
-) -> NDArray[np.float64]:
-    """(S,) soft values of a cyclic MDP: Newton's method on the soft Bellman equation.
-
-    Each step evaluates the current soft policy exactly, regulariser included, so values rise to the fixed point and
-    close to it the error is squared from step to step. It stops when the equation holds up to rounding, or nearly so
-    and no better than a step before.
-    """
-    values, residual = np.zeros(mdp.num_states), np.inf
-    scale = np.abs(reward[mdp.action_mask]).max()  # whatever illegal actions pay
-    for _ in range(_MAX_ITERATIONS):
-        maxima, policy = _soft_maximum(backup(mdp, reward, values), log_weights, temperature)
-        magnitude = max(np.abs(values).max(), scale, temperature)
-        previous, residual = residual, float(np.abs(maxima - values)[~mdp.terminal].max())
-        if residual <= 16 * np.finfo(float).eps * magnitude or previous <= residual <= 1e-10 * magnitude:
-            return values
-        surprise = np.zeros(policy.shape)
-        taken = policy > 0
-        surprise[taken] = np.log(policy[taken]) - log_weights[taken]
-        values = policy_values(mdp, policy, (policy * (reward - temperature * surprise)).sum(axis=1))
-    raise ArithmeticError(
-        f"soft values must settle within {_MAX_ITERATIONS:,} iterations, last residual {residual:.3g}"
-    )
+def solve_softly(
+    mdp: TabularMDP,
+    rewards: NDArray[np.float64],
+    temperatures: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    kernel: str,
+) -> SoftSolution:
+    """Regularised solutions of checked rewards (N, S, A) at their temperatures (N,), for log-weights (S, A)."""
+    policy, q_values = np.empty(rewards.shape), np.empty(rewards.shape)
+    values, plain = np.empty(rewards.shape[:2]), np.empty(rewards.shape[:2])
+    for block in blocks(mdp, len(rewards)):
+        reward, temperature = rewards[block], temperatures[block]
+        if mdp.is_acyclic:
+            start = backward_soft_values(mdp, reward, weights, temperature, kernel)
+        else:
+            each = zip(reward, temperature, strict=True)
+            start = np.array([soft_values(mdp, table, weights, float(t), kernel) for table, t in each])
+        q_values[block] = backups(mdp, reward, start, kernel)
+        values[block], policy[block] = soft_maximum(q_values[block], weights, temperature[:, None])
+        pay = (policy[block] * reward).sum(axis=2)
+        if mdp.is_acyclic:
+            plain[block] = backward_policy_values(mdp, policy[block], pay, kernel)
+        else:
+            each = zip(policy[block], pay, strict=True)
+            plain[block] = [policy_values(mdp, table, row, kernel=kernel) for table, row in each]
+    values[:, mdp.terminal] = 0
+    return SoftSolution(policy, values, q_values, plain)

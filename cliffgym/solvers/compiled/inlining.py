@@ -1,0 +1,16 @@
+"""How functions that take arrays and are called in inner loops are compiled: into their callers.
+
+A call that hands on arrays takes 25 ns, ten times as long as what such a function does.
+"""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numba
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def inlined(function: _Function) -> _Function:
+    """Compiles a function into each of its callers, under the options of `kernels.compiled`."""
+    return numba.njit(inline="always", nogil=True, error_model="numpy")(function)
