@@ -17,7 +17,6 @@ COMPILED_WORK = 100_000
 second."""
 
 
-
 def heights(
     successors: NDArray[np.intp],
     probabilities: NDArray[np.float64],
@@ -71,7 +70,7 @@ def _raise_heights(successors, probabilities, terminal, origins, order, height):
     Source: Kahn (1962), Topological sorting of large networks, Communications of the ACM 5(11).
     """
     S, A, B = successors.shape
-    first, open_edges = np.zeros(S + 1, origins.dtype), np.zeros(S, origins.dtype)
+    first, open_edges = np.zeros(S + 1, np.intp), np.zeros(S, np.intp)
     for state in range(S):
         if not terminal[state]:
             for action in range(A):

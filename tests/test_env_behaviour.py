@@ -1,7 +1,9 @@
 """An environment does what its tables say: every step, on average, and under every reward."""
 
+import copy
 import dataclasses
 import itertools
+import pickle
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -291,8 +293,9 @@ def test_what_is_paid_does_not_change_with_the_callers_array() -> None:
 @pytest.mark.parametrize("reward", ["true", {"correct": 2.0}, np.zeros((41, 5))], ids=["name", "weights", "table"])
 def test_the_reward_that_is_shown_is_the_one_that_is_paid(reward: Any) -> None:
     env = make("Cliff-Slacker-v0", reward=reward)
-    with pytest.raises(ValueError, match="read-only"):
-        env.reward[0, 0] = 5.0
+    for each in (env, copy.deepcopy(env), pickle.loads(pickle.dumps(env))):
+        with pytest.raises(ValueError, match="read-only"):
+            each.reward[0, 0] = 5.0
 
 
 def test_the_rewards_of_slacker_part_where_they_should() -> None:

@@ -127,9 +127,9 @@ class Batch:
         rewards, credits = self.reward.take(pairs), self._credits.take(pairs, axis=1)
         ended = tables.terminal.take(following)
         places = ended.nonzero()[0]
-        self.states, self.done, self._waiting = following.copy(), ended.copy(), places
+        self.states, self.done, self._waiting = following.copy(), ended.copy(), places.copy()
         if restart and places.size:
-            self.restart(places)
+            self.restart(self._waiting)
         observed = self.states.copy() if restart else following
         return Stepped(following, observed, rewards, ended, places, credits, tables.masks.take(observed, axis=0))
 

@@ -170,7 +170,7 @@ class CompiledBatch(Batch):
             self._credits, *self._starts, *self._scratch, following, observed, rewards, ended, credits,
         )  # fmt: skip
         places = self._scratch[1][:count].copy()
-        self._waiting = NOBODY if restart else places
+        self._waiting = NOBODY if restart else places.copy()
         return Stepped(following, observed, rewards, ended, places, credits, tables.masks.take(observed, axis=0))
 
     def rollout(self, policy: NDArray[np.float64], steps: int) -> Traces:

@@ -123,7 +123,9 @@ class CliffEnv(gym.Env[Any, np.int64]):
     @property
     def reward(self) -> NDArray[np.float64]:
         """(S, A) the table that `step` pays at present; read-only, `set_reward` swaps it."""
-        return self._reward_table
+        table = self._reward_table.view()
+        table.setflags(write=False)
+        return table
 
     def set_reward(self, reward: str | Mapping[str, float] | ArrayLike) -> None:
         """Swaps the reward that `step` pays, from the next step on.
@@ -135,7 +137,6 @@ class CliffEnv(gym.Env[Any, np.int64]):
             ValueError: As `Scenario.reward`.
         """
         self._reward_table = self.scenario.reward(reward)
-        self._reward_table.setflags(write=False)
         self.reward_name = reward if isinstance(reward, str) else "custom"
         self._places: dict[int, Place] = {}
         self._starts = [self._look_up(place.state) for place in self._starts]

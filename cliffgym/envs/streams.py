@@ -32,11 +32,13 @@ def stream_keys(seeds: Sequence[int]) -> NDArray[np.uint64]:
         (len(STREAMS), N) keys.
     """
     key = np.zeros(len(seeds), dtype=np.uint64)
-    words = max((max(seeds).bit_length() + _WORD - 1) // _WORD, 1) if len(seeds) else 1
-    for word in range(words):
-        part = np.array([(seed >> (_WORD * word)) & _LARGEST_WORD for seed in seeds], dtype=np.uint64)
-        # A word that is 0 leaves shorter seeds as they are, so that a seed's key is its own whatever stands beside it.
-        key = np.where((part > 0) | (word == 0), _mix((key ^ part) + np.uint64(GOLDEN)), key)
+    rest, first = list(seeds), True
+    while first or any(rest):
+        # Words beyond a seed's own leave its key alone, so that it does not depend on the seeds beside it.
+        counts = np.array([first or seed > 0 for seed in rest])
+        word = np.array([seed & _LARGEST_WORD for seed in rest], dtype=np.uint64)
+        key = np.where(counts, _mix((key ^ word) + np.uint64(GOLDEN)), key)
+        rest, first = [seed >> _WORD for seed in rest], False
     return np.stack([_mix(key + np.uint64(stream)) for stream in range(1, len(STREAMS) + 1)])
 
 

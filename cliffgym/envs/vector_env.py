@@ -5,7 +5,7 @@ Shapes: N copies, S states, A actions, K components, T steps.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import gymnasium as gym
 import numpy as np
@@ -148,7 +148,9 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
     @property
     def reward(self) -> NDArray[np.float64]:
         """(S, A) the table that `step` pays at present; read-only, `set_reward` swaps it."""
-        return self._reward_table
+        table = self._reward_table.view()
+        table.setflags(write=False)
+        return table
 
     @property
     def states(self) -> NDArray[np.int64]:
@@ -165,7 +167,6 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
             ValueError: As `Scenario.reward`.
         """
         self._reward_table = self.scenario.reward(reward)
-        self._reward_table.setflags(write=False)
         self.reward_name = reward if isinstance(reward, str) else "custom"
         self._batch.reward = np.where(self.mdp.terminal[:, None], 0.0, self._reward_table).ravel()
 
@@ -299,20 +300,19 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         if self.autoreset_mode == AutoresetMode.SAME_STEP and places.size:
             ended = stepped.ended.copy()
             if self.oracle and places.size < self.num_envs:
-                self._add_oracle(infos, stepped, ~ended)
+                self._add_oracle(infos, stepped.credits, ~ended)
             self._add_finals(infos, stepped, ended, places)
         elif self.oracle:
             if waiting is None:
-                self._add_oracle(infos, stepped, everyone)
+                self._add_oracle(infos, stepped.credits, everyone)
             elif not waiting.all():
-                self._add_oracle(infos, stepped, ~waiting)
+                self._add_oracle(infos, stepped.credits, ~waiting)
             if places.size:
                 infos |= {"outcome": self._of_ended(self._outcomes, stepped, places), "_outcome": stepped.ended.copy()}
         return infos
 
-    def _add_oracle(self, infos: dict[str, Any], stepped: Stepped, present: NDArray[np.bool_]) -> None:
-        """Adds what the oracle knows of the copies where `present` is True."""
-        credits = stepped.credits
+    def _add_oracle(self, infos: dict[str, Any], credits: NDArray[np.float64], present: NDArray[np.bool_]) -> None:
+        """Adds what the oracle knows, credits (M, N), of the copies where `present` is True."""
         components: dict[str, Any] = {}
         for (name, mask_name), values in zip(self._component_keys, credits[FIRST_COMPONENT:], strict=True):
             components[name] = values
@@ -334,7 +334,7 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         masks = self._batch.tables.masks.take(stepped.following, axis=0)
         final: dict[str, Any] = {"action_mask": masks, "_action_mask": ended}
         if self.oracle:
-            self._add_oracle(final, stepped, ended)
+            self._add_oracle(final, stepped.credits.copy(), ended)
             final |= {"outcome": self._of_ended(self._outcomes, stepped, places), "_outcome": ended}
         infos |= {"final_obs": observations, "_final_obs": ended, "final_info": final, "_final_info": ended}
 
@@ -367,13 +367,13 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
             raise TypeError(f"actions must be integers, got dtype {tokens.dtype}")
         if tokens.shape != (self.num_envs,):
             raise ValueError(f"actions must have shape (num_envs,) = ({self.num_envs},), got {tokens.shape}")
-        tokens = np.ascontiguousarray(tokens, dtype=np.int64)
+        given, tokens = tokens, np.ascontiguousarray(tokens, dtype=np.int64)
         # A negative number is a huge one without its sign, so one comparison finds both.
         if tokens.view(np.uint64).max() >= self.mdp.num_actions:
             env = int(((tokens < 0) | (tokens >= self.mdp.num_actions)).argmax())
             raise ValueError(
                 f"actions must be in [0, {self.mdp.num_actions - 1}] ({listing(self.scenario.tokens)}), got "
-                f"{tokens[env]} in environment {env} at {self.mdp.describe_state(self._batch.states[env])}"
+                f"{given[env]} in environment {env} at {self.mdp.describe_state(self._batch.states[env])}"
             )
         return tokens
 
@@ -396,7 +396,7 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         """One seed for each copy; None goes on with its stream."""
         if seed is None:
             return [None] * self.num_envs
-        if isinstance(seed, Sequence | np.ndarray):
+        if _is_list(seed):
             if len(seed) != self.num_envs:
                 raise ValueError(f"seed must be one number or num_envs = {self.num_envs} of them, got {len(seed)}")
             return [None if s is None else integer(f"seed of environment {i}", s, 0) for i, s in enumerate(seed)]
@@ -418,7 +418,7 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
     def _prompts(self, prompt: Any) -> NDArray[np.intp]:
         """(N,) numbers of prompts."""
         last = len(self.scenario.prompts) - 1
-        if isinstance(prompt, Sequence | np.ndarray) and not isinstance(prompt, str):
+        if _is_list(prompt):
             if len(prompt) != self.num_envs:
                 raise ValueError(f"prompt must be one number or num_envs = {self.num_envs} of them, got {len(prompt)}")
             return np.array([integer(f"prompt of environment {i}", p, 0, last) for i, p in enumerate(prompt)])
@@ -429,10 +429,17 @@ def _mode(mode: str | AutoresetMode) -> AutoresetMode:
     """An autoreset mode by name, or as Gymnasium's enumeration or its values say it."""
     if isinstance(mode, AutoresetMode):
         return mode
-    for known in AutoresetMode:
-        if mode == known.value:
-            return known
+    values = {known.value: known for known in AutoresetMode}
+    if isinstance(mode, str) and mode in values:
+        return values[mode]
     return AUTORESET_MODES[choice("autoreset_mode", mode, AUTORESET_MODES)]
+
+
+def _is_list(value: Any) -> TypeGuard[Sequence[Any]]:
+    """Whether an argument gives each copy its own value."""
+    return (isinstance(value, Sequence) and not isinstance(value, str | bytes)) or (
+        isinstance(value, np.ndarray) and value.ndim > 0
+    )
 
 
 def _few(numbers: NDArray[np.intp]) -> str:

@@ -22,8 +22,8 @@ def backward_values(mdp: TabularMDP, rewards: NDArray[np.float64], kernel: str) 
     if kernel == "numba":
         from cliffgym.solvers.compiled import backward
 
-        arguments = backward_order(mdp), *transitions(mdp), mdp.action_mask, mdp.terminal, mdp.gamma
-        backward.optimal_values(*arguments, np.ascontiguousarray(rewards), values)
+        order, (to, chances), rewards = backward_order(mdp), transitions(mdp), np.ascontiguousarray(rewards)
+        backward.optimal_values(order, to, chances, mdp.action_mask, mdp.terminal, mdp.gamma, rewards, values)
         return values
     for states in mdp.levels:
         q_values = rewards[:, states] + mdp.gamma * expected_values(mdp, values, states)
@@ -43,8 +43,8 @@ def backward_soft_values(
     if kernel == "numba":
         from cliffgym.solvers.compiled import backward
 
-        arguments = backward_order(mdp), *transitions(mdp), mdp.terminal, mdp.gamma
-        backward.soft_values(*arguments, np.ascontiguousarray(rewards), log_weights, temperatures, values)
+        order, (to, chances), rewards = backward_order(mdp), transitions(mdp), np.ascontiguousarray(rewards)
+        backward.soft_values(order, to, chances, mdp.terminal, mdp.gamma, rewards, log_weights, temperatures, values)
         return values
     for states in mdp.levels:
         q_values = rewards[:, states] + mdp.gamma * expected_values(mdp, values, states)
@@ -60,8 +60,9 @@ def backward_policy_values(
     if kernel == "numba":
         from cliffgym.solvers.compiled import backward
 
-        arguments = backward_order(mdp), *transitions(mdp), mdp.terminal, mdp.gamma
-        backward.policy_values(*arguments, np.ascontiguousarray(policies), np.ascontiguousarray(pay), values)
+        order, (to, chances) = backward_order(mdp), transitions(mdp)
+        policies, pay = np.ascontiguousarray(policies), np.ascontiguousarray(pay)
+        backward.policy_values(order, to, chances, mdp.terminal, mdp.gamma, policies, pay, values)
         return values
     for states in mdp.levels:
         expected = (policies[:, states] * expected_values(mdp, values, states)).sum(axis=2)
@@ -77,8 +78,8 @@ def forward_visits(
     if kernel == "numba":
         from cliffgym.solvers.compiled import backward
 
-        arguments = backward_order(mdp), *transitions(mdp), mdp.terminal, mdp.gamma
-        backward.visits(*arguments, np.ascontiguousarray(policy), visits)
+        order, (to, chances), policy = backward_order(mdp), transitions(mdp), np.ascontiguousarray(policy)
+        backward.visits(order, to, chances, mdp.terminal, mdp.gamma, policy, visits)
         return visits
     for states in reversed(mdp.levels):
         flow = mdp.gamma * (visits[states, None] * policy[states])[:, :, None] * mdp.probabilities[states]

@@ -191,7 +191,9 @@ def _check_temperatures(temperature: ArrayLike, num_rewards: int) -> NDArray[np.
         return np.full(num_rewards, check_temperature(temperature))
     temperatures = array("temperature", temperature)
     if temperatures.shape not in ((), (num_rewards,)):
-        raise ValueError(f"temperature must be a number or have shape (N,) = ({num_rewards},), got {temperatures.shape}")
+        raise ValueError(
+            f"temperature must be a number or have shape (N,) = ({num_rewards},), got {temperatures.shape}"
+        )
     if temperatures.ndim == 0:
         return np.full(num_rewards, check_temperature(float(temperatures)))
     for n, value in enumerate(temperatures.tolist()):

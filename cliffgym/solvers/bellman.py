@@ -35,9 +35,9 @@ def backups(
     if kernel == "numba":
         from cliffgym.solvers.compiled import tables
 
-        q_values = np.empty(rewards.shape)
-        arguments = *transitions(mdp), mdp.gamma, np.ascontiguousarray(rewards), np.ascontiguousarray(values)
-        tables.backups(*arguments, q_values)
+        (to, chances), q_values = transitions(mdp), np.empty(rewards.shape)
+        rewards, values = np.ascontiguousarray(rewards), np.ascontiguousarray(values)
+        tables.backups(to, chances, mdp.gamma, rewards, values, q_values)
         return q_values
     q_values = expected_values(mdp, values)
     q_values *= mdp.gamma
@@ -61,17 +61,15 @@ class Conclusion(NamedTuple):
     scales: NDArray[np.float64]
 
 
-def conclude(
-    mdp: TabularMDP, rewards: NDArray[np.float64], values: NDArray[np.float64], kernel: str
-) -> Conclusion:
+def conclude(mdp: TabularMDP, rewards: NDArray[np.float64], values: NDArray[np.float64], kernel: str) -> Conclusion:
     """Action values and gaps of the optimal values (N, S) of rewards (N, S, A)."""
     q_values, gaps, scales = np.empty(rewards.shape), np.empty(rewards.shape), np.empty(len(rewards))
     best = np.empty(values.shape)
     if kernel == "numba":
         from cliffgym.solvers.compiled import tables
 
-        arguments = *transitions(mdp), mdp.action_mask, mdp.gamma, np.ascontiguousarray(rewards), values
-        tables.conclude(*arguments, best, q_values, gaps, scales)
+        (to, chances), rewards = transitions(mdp), np.ascontiguousarray(rewards)
+        tables.conclude(to, chances, mdp.action_mask, mdp.gamma, rewards, values, best, q_values, gaps, scales)
         return Conclusion(best, q_values, gaps, scales)
     for block in blocks(mdp, len(rewards)):
         q_values[block] = backups(mdp, rewards[block], values[block])

@@ -1,10 +1,10 @@
 """Linear systems of Markov chains, solved by iteration in time and memory linear in the number of transitions.
 
 With P the transition matrix of a chain, its rows 0 at terminal states, they are x = c + gamma P x, for values, and
-x = c + gamma P^T x, for visits. Below, W is gamma P or gamma P^T. Each round computes what x still lacks, solves for a correction
-by BiCGStab, and falls back on plain sweeps, which always come closer, wherever that fails. With `refined` the lack is
-computed in extended precision, so that x is right to rounding although the system magnifies rounding by up to
-1/(1 - gamma).
+x = c + gamma P^T x, for visits. Below, W is gamma P or gamma P^T. Each round computes what x still lacks, solves for a
+correction by BiCGStab, and falls back on plain sweeps, which always come closer, wherever that fails. With `refined`
+the lack is computed in extended precision, so that x is right to rounding although the system magnifies rounding by up
+to 1/(1 - gamma).
 
 Shapes: S states, K weighted successors of each.
 
@@ -56,8 +56,8 @@ class Chain:
             step(self.gamma, self.weights, self.targets, values, result)
             return result
         if self.transposed:
-            flow = (self.weights * values[:, None]).ravel()
-            return self.gamma * np.bincount(self.targets.ravel(), flow, values.size)
+            flow = (self.gamma * self.weights * values[:, None]).ravel()
+            return np.bincount(self.targets.ravel(), flow, values.size).astype(float, copy=False)
         return self.gamma * np.einsum("sk,sk->s", self.weights, values.take(self.targets))
 
     def lacks(self, constant: Vector, values: Vector, refined: bool) -> Vector:

@@ -37,10 +37,9 @@ def deterministic_values(mdp: TabularMDP, rewards: NDArray[np.float64], kernel: 
     if kernel == "numba":
         from cliffgym.solvers.compiled.functional import policy_iteration
 
-        values = np.empty((len(rewards), mdp.num_states))
-        refine = mdp.gamma > REFINED_GAMMA
-        arguments = transitions(mdp).successors, mdp.action_mask, mdp.terminal, mdp.gamma, refine, MARGIN, MAX_STALLS
-        policy_iteration(*arguments, np.ascontiguousarray(rewards), values)
+        values, refine = np.empty((len(rewards), mdp.num_states)), mdp.gamma > REFINED_GAMMA
+        to, rewards = transitions(mdp).successors, np.ascontiguousarray(rewards)
+        policy_iteration(to, mdp.action_mask, mdp.terminal, mdp.gamma, refine, MARGIN, MAX_STALLS, rewards, values)
         return values
     return _policy_iteration(mdp, rewards)
 

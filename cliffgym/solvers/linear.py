@@ -114,7 +114,11 @@ def living_states(mdp: TabularMDP) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
 
 def solved_densely(mdp: TabularMDP) -> bool:
     """Whether the systems of a cyclic MDP are so small that they are solved densely at once."""
-    return mdp.num_states - np.count_nonzero(mdp.terminal) <= min(DENSE_LIMIT, _DENSE_FIRST)
+    return _num_living(mdp) <= min(DENSE_LIMIT, _DENSE_FIRST)
+
+
+def _num_living(mdp: TabularMDP) -> int:
+    return mdp.num_states - int(np.count_nonzero(mdp.terminal))
 
 
 def _actions_of(policy: NDArray[np.float64]) -> NDArray[np.intp] | None:
@@ -154,11 +158,11 @@ def _solve(
 ) -> NDArray[np.float64]:
     """Solves x = constant + gamma P x for a chain P over all states; constant and guess are 0 at terminal ones.
 
-    Close to gamma = 1 the system magnifies rounding by up to 1/(1 - gamma), which would hide exact ties. There a residual
-    in extended precision (where the machine has it) shows what values still lack.
+    Close to gamma = 1 the system magnifies rounding by up to 1/(1 - gamma), which would hide exact ties. There a
+    residual in extended precision (where the machine has it) shows what values still lack.
     """
     refined = mdp.gamma > REFINED_GAMMA and not chain.transposed
-    living = mdp.num_states - np.count_nonzero(mdp.terminal)
+    living = _num_living(mdp)
     if not solved_densely(mdp):
         limit = _sweeps_worth_a_matrix(living, chain) if living <= DENSE_LIMIT else _MAX_SWEEPS
         solution = settle(chain, constant, guess, tolerance=tolerance, refined=refined, limit=limit)

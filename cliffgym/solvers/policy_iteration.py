@@ -1,8 +1,8 @@
 """Optimal values of stochastic MDPs with cycles, by modified policy iteration.
 
 Each policy is evaluated from the values of the one before it: exactly where dense matrices are solved, and where
-evaluation iterates, roughly at first: each time to a tenth of what the last improvement gained, and closer than the time
-before. The search ends as Howard's does: when a policy is evaluated exactly and no action is better than its own.
+evaluation iterates, roughly at first: each time to a tenth of what the last improvement gained, and closer than the
+time before. The search ends as Howard's does: when a policy is evaluated exactly and no action is better than its own.
 
 Shapes: S states, A actions.
 
@@ -85,13 +85,13 @@ def _improvement(
     if kernel == "numba":
         from cliffgym.solvers.compiled.tables import improve
 
-        actions = actions.copy()
-        arguments = *transitions(mdp), mdp.action_mask, mdp.gamma, reward, values, rounding, actions
-        return _Improvement(actions, *improve(*arguments))
+        (to, chances), actions = transitions(mdp), actions.copy()
+        return _Improvement(
+            actions, *improve(to, chances, mdp.action_mask, mdp.gamma, reward, values, rounding, actions)
+        )
     q_values = np.where(mdp.action_mask, backup(mdp, reward, values), -np.inf)
     best = q_values.max(axis=1)
     gain = best - q_values[np.arange(len(actions)), actions]
     better = gain > rounding
-    if not better.any():
-        return _Improvement(actions, 0, 0.0)
-    return _Improvement(np.where(better, q_values.argmax(axis=1), actions), int(better.sum()), float(gain[better].max()))
+    actions = np.where(better, q_values.argmax(axis=1), actions)
+    return _Improvement(actions, int(np.count_nonzero(better)), float(gain.max(where=better, initial=0)))

@@ -88,9 +88,11 @@ class Transitions(NamedTuple):
 def transitions(mdp: TabularMDP) -> Transitions:
     """The transitions for compiled functions."""
     small = np.int32 if mdp.num_states <= np.iinfo(np.int32).max else np.intp
-    if is_deterministic(mdp):
-        return Transitions(next_states(mdp)[:, :, None].astype(small), np.empty((0, 0, 0)))
-    return Transitions(mdp.successors.astype(small), np.ascontiguousarray(mdp.probabilities))
+    if not is_deterministic(mdp):
+        return Transitions(mdp.successors.astype(small), np.ascontiguousarray(mdp.probabilities))
+    probabilities = np.empty((0, 0, 0))
+    probabilities.setflags(write=False)  # as those of the MDP are: for numba that is part of a type
+    return Transitions(next_states(mdp)[:, :, None].astype(small), probabilities)
 
 
 @_kept

@@ -69,7 +69,10 @@ def visits(order, successors, probabilities, terminal, gamma, policy, start):  #
 def soft_values(  # type: ignore[no-untyped-def]
     order, successors, probabilities, terminal, gamma, rewards, log_weights, temperatures, values
 ):
-    """Writes the regularised values (N, S) of each reward (N, S, A); `log_weights` (S, A) are -inf at illegal actions."""
+    """Writes the regularised values (N, S) of each reward (N, S, A) at its temperature (N,).
+
+    `log_weights` (S, A) are -inf at illegal actions.
+    """
     A = rewards.shape[2]
     q_values = np.empty(A)
     for n in range(len(rewards)):

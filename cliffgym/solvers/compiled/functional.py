@@ -41,10 +41,7 @@ def policy_iteration(successors, mask, terminal, gamma, refine, margin, max_stal
         _greedy(successors, mask, terminal, reward, actions, following, now)
         lead, stalls = 0.0, 0
         while True:
-            if refine:
-                peak = walk_refined(following, now, rest, path, gamma)
-            else:
-                peak = walk(following, now, path, gamma)
+            peak = walk_refined(following, now, rest, path, gamma) if refine else walk(following, now, path, gamma)
             rounding = margin * max(peak, scale)
             changed, rise = _improve(
                 successors, mask, terminal, gamma, reward, now, rounding, actions, following, before

@@ -4,13 +4,11 @@ A call that hands on arrays takes 25 ns, ten times as long as what such a functi
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import numba
 
-_Function = TypeVar("_Function", bound=Callable[..., Any])
 
-
-def inlined(function: _Function) -> _Function:
+def inlined(function: Callable[..., Any]) -> Any:
     """Compiles a function into each of its callers, under the options of `kernels.compiled`."""
     return numba.njit(inline="always", nogil=True, error_model="numpy")(function)

@@ -41,7 +41,10 @@ def conclude(successors, probabilities, mask, gamma, rewards, values, best, q_va
 
 @compiled
 def scale_of(mask, reward):  # type: ignore[no-untyped-def]
-    """The largest absolute reward (S, A) of a legal action. (Within another loop it takes ten times as long.)"""
+    """The largest absolute reward (S, A) of a legal action.
+
+    A loop of its own: within another it takes ten times as long.
+    """
     scale = 0.0
     for state in range(mask.shape[0]):
         for action in range(mask.shape[1]):
