@@ -210,7 +210,7 @@ def test_demo_prints_its_tables_and_writes_its_files(
     monkeypatch.setattr("cliffgym_agents.demo.train_all", made_up_measures)
     text = output(capsys, "demo", "--seeds", "2", "--output", "here")
     for id in IDS:
-        assert f"\n{id} " in text
+        assert (f"\n{id} " in text) == (id != "Cliff-Garnet-v0")  # a random MDP tells no story
     assert re.search(r"^Cliff-Slacker-v0 +1 +1 +1\.5 +2 +2$", text, re.MULTILINE)
     assert re.search(r"^Cliff-Sophistry-v0 +0\.94 +0\.4 +0\.4 +0\.4 +0\.8$", text, re.MULTILINE)
     # ent_coef, bonus, exact: the cliff, then e^(bonus/0.1) / (e^(bonus/0.1) + 3)

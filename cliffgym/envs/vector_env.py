@@ -127,9 +127,10 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         self._seeded = np.zeros(self.num_envs, dtype=bool)
         self._component_keys = [(name, f"_{name}") for name in self.scenario.components.names]
         # By state, None where no trace has ended: objects that are at hand are quicker to take than to make.
-        ended, numbers = self.mdp.terminal, np.arange(self.mdp.num_states).astype(object)
-        self._outcomes = np.where(ended, np.array(self.scenario.outcomes, dtype=object), None)
-        self._final_states = np.where(ended, numbers, None)
+        self._outcomes = np.array(self.scenario.outcomes, dtype=object)
+        self._final_states = np.arange(self.mdp.num_states).astype(object)
+        for objects in (self._outcomes, self._final_states):
+            objects[~self.mdp.terminal] = None
         self.set_reward(reward)
 
     def _make_batch(self) -> Batch:
