@@ -50,11 +50,12 @@ def step_tables(scenario: Scenario) -> StepTables:
         ValueError: A trace may start where it ends, so that an environment would never step.
     """
     mdp = scenario.mdp
-    ended = np.flatnonzero((mdp.initial > 0) & mdp.terminal)
+    prompts = np.isin(np.arange(mdp.num_states), scenario.prompt_states)
+    ended = np.flatnonzero(((mdp.initial > 0) | prompts) & mdp.terminal)
     if ended.size:
         raise ValueError(
-            f"initial must start traces in states that are not terminal, got {mdp.initial[ended[0]]} at "
-            f"{mdp.describe_state(ended[0])}"
+            f"initial and prompt_states must start traces in states that are not terminal, got "
+            f"{mdp.initial[ended[0]]} at {mdp.describe_state(ended[0])}"
         )
     S, A, B = mdp.successors.shape
     rewards = np.stack([scenario.reward("true"), scenario.reward("incomplete")])

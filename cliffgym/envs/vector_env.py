@@ -180,8 +180,8 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
             seed: s gives copy i the seed s + i; a sequence gives each its own, None among them to go on with the
                 stream it has.
             options: `{"prompt": i}` starts all copies with prompt i, `{"prompt": [...]}` each with its own, instead of
-                drawn ones; `{"reward": ...}` is `set_reward`; `{"reset_mask": mask}` resets only the copies where the
-                mask (N,) is True.
+                drawn ones; `{"reward": ...}` is `set_reward`, for all copies; `{"reset_mask": mask}` resets only the
+                copies where the mask (N,) is True.
 
         Returns:
             The observations of all copies, and infos with the `action_mask`.
@@ -376,7 +376,8 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
                 f"actions must be in [0, {self.mdp.num_actions - 1}] ({listing(self.scenario.tokens)}), got "
                 f"{given[env]} in environment {env} at {self.mdp.describe_state(self._batch.states[env])}"
             )
-        return tokens
+        # A read-only array would have numba compile everything once more.
+        return tokens if tokens.flags.writeable else tokens.copy()
 
     def _chosen_copies(self, mask: Any) -> NDArray[np.intp]:
         """The copies that a reset is for."""
