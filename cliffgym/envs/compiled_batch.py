@@ -7,6 +7,7 @@ Shapes: N copies, S states, A actions, B successor slots, M credits, T steps.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,7 +112,7 @@ def _step(
         following[copy] = states[copy]
     if restart:
         _restart(which, count, states, done, start_states, start_cumulative, guide, keys, drawn, numbers)
-    observed[:] = states
+        observed[:] = states
     return count
 
 
@@ -161,9 +162,9 @@ class CompiledBatch(Batch):
     def step(self, actions: NDArray[np.int64], restart: bool) -> Stepped:
         """As `Batch.step`."""
         tables, size = self.tables, self.size
-        following, observed = np.empty(size, np.int64), np.empty(size, np.int64)
-        rewards, ended = np.empty(size), np.empty(size, np.bool_)
-        credits = np.empty((len(self._credits), size))
+        following, observed, rewards, credits = self._room(size)
+        observed = observed if restart else following
+        ended = np.empty(size, np.bool_)
         count = _step(
             self.states, self.done, self._waiting, actions, restart,
             tables.num_actions, tables.successors, tables.cumulative, tables.terminal, self.reward,
@@ -176,9 +177,8 @@ class CompiledBatch(Batch):
     def rollout(self, policy: NDArray[np.float64], steps: int) -> Traces:
         """As `Batch.rollout`."""
         tables, shape = self.tables, (steps, self.size)
-        states, actions = np.empty(shape, np.int64), np.empty(shape, np.int64)
-        rewards, ended = np.empty(shape), np.empty(shape, np.bool_)
-        credits = np.empty((len(self._credits), *shape))
+        states, actions, rewards, credits = self._room(*shape)
+        ended = np.empty(shape, np.bool_)
         self.restart(self._waiting)
         _rollout(
             self.states, self.done, policy,
@@ -187,3 +187,12 @@ class CompiledBatch(Batch):
             states, actions, rewards, ended, credits,
         )  # fmt: skip
         return Traces(states, actions, rewards, ended, credits)
+
+    def _room(self, *shape: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[Any]]:
+        """New arrays to fill: two of integers and one of numbers of a shape, and credits (M, *shape).
+
+        They are parts of one block. As arrays of their own, large ones would be handed back to the system and fetched
+        again in each call, which takes longer than to fill them.
+        """
+        block = np.empty((3 + len(self._credits), *shape))
+        return block[0].view(np.int64), block[1].view(np.int64), block[2], block[3:]
