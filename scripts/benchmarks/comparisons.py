@@ -6,6 +6,8 @@ from typing import Any
 
 SHORT, LONG = "Cliff-Slacker-v0", "Cliff-LengthPenalty-v0"
 TOYS = ("DiscountingChain", "DeepSea")
+WORLD = "Cliff-Garnet-v0"
+SIZE = {"states": 200, "actions": 8, "components": 3, "branching": 1, "ending": 0.125}
 FEW, MANY = 1024, 16_384
 STEPS = 128
 
@@ -66,6 +68,12 @@ def vector(num_envs: int, kernel: str, oracle: bool, autoreset_mode: str = "same
     return tuple(Side(id, "workloads.vector", {"id": id} | settings) for id in (SHORT, LONG))
 
 
+def garnet(num_envs: int, kernel: str, oracle: bool, autoreset_mode: str = "same_step") -> tuple[Side, ...]:
+    """`step` of many environments of a random MDP whose traces are as long as FrozenLake's."""
+    settings = {"num_envs": num_envs, "kernel": kernel, "oracle": oracle, "autoreset_mode": autoreset_mode}
+    return (Side(f"{WORLD}, {autoreset_mode}", "workloads.vector", {"id": WORLD, "parameters": SIZE} | settings),)
+
+
 def rollout(num_envs: int, kernel: str) -> tuple[Side, ...]:
     """`rollout` of many environments, of each of two scenarios, without the oracle."""
     settings = {"num_envs": num_envs, "steps": STEPS, "kernel": kernel, "oracle": False}
@@ -86,8 +94,9 @@ def gymnax(*modes: str) -> tuple[Side, ...]:
 
 
 def floor(arrays: str) -> tuple[Side, ...]:
-    """The barest gather over the arrays of our larger scenario."""
-    return (Side(f"gather, {arrays}", "workloads.floor", {"id": LONG, "num_envs": MANY, "arrays": arrays}),)
+    """The barest gather over the arrays of the random MDP."""
+    settings = {"id": WORLD, "parameters": SIZE, "num_envs": MANY, "arrays": arrays}
+    return (Side(f"gather, {arrays}", "workloads.floor", settings),)
 
 
 def ppo(envs: str, policy: str = "MlpPolicy") -> tuple[Side, ...]:
@@ -127,8 +136,8 @@ _CALLS = (
 )
 _SOLVED = "MDPs solved: A = 4, gamma 0.95, random successors and rewards; ours exact, the peer's within 1e-6"
 _FLOOR = (
-    "true transitions of LengthPenalty under random tokens, calls that only begin anew subtracted; the floor has "
-    "states and actions given, no checks, no resets and no new arrays"
+    "true transitions of a Garnet (200 states, 8 actions, 3 components) under random tokens, calls that only begin "
+    "anew subtracted; the floor has states and actions given, no checks, no resets and no new arrays"
 )
 _LEARNED = "transitions learned from, LengthPenalty, 256 envs, n_steps 128, batch 8192, 4 epochs, one torch thread"
 
@@ -160,6 +169,16 @@ COMPARISONS = (
         _CALLS,
         "steps",
         30,
+        garnet(FEW, "numpy", oracle=True),
+        ENVPOOL,
+    ),
+    Comparison(
+        "vector-short",
+        "the same on scenarios whose traces random tokens end after 1.4 and 2 steps",
+        "EnvPool FrozenLake, 1,024",
+        _CALLS,
+        "steps",
+        None,
         vector(FEW, "numpy", oracle=True),
         ENVPOOL,
     ),
@@ -177,12 +196,22 @@ COMPARISONS = (
         "rollout-fast",
         "vector, 1,024 envs, `fast`: `rollout` of 128 steps",
         "gymnax's faster toy, 1,024, scan of 128 steps",
-        "true transitions; actions drawn inside on both sides, ours from a policy table; ours also returns states "
-        "and actions, the peer rewards and ends alone",
+        "true transitions; actions drawn inside at each step on both sides, ours from a policy table by state; ours "
+        "also returns states and actions, the peer rewards and ends alone",
         "steps",
         2,
         rollout(FEW, "numba"),
-        gymnax("step", "block"),
+        gymnax("step"),
+    ),
+    Comparison(
+        "rollout-blind",
+        "the same",
+        "the same toys, with all actions drawn in one block before the scan",
+        "true transitions; only a policy that does not look at the state can draw so, ours draws by state all the same",
+        "steps",
+        None,
+        rollout(FEW, "numba"),
+        gymnax("block"),
     ),
     Comparison(
         "step-fast",
@@ -201,7 +230,7 @@ COMPARISONS = (
         _FLOOR,
         "steps",
         0.4,
-        vector(MANY, "numba", oracle=False, autoreset_mode="next_step")[1:],
+        garnet(MANY, "numba", oracle=False, autoreset_mode="next_step"),
         floor("masks"),
     ),
     Comparison(
@@ -211,7 +240,7 @@ COMPARISONS = (
         _FLOOR,
         "steps",
         0.4,
-        vector(MANY, "numba", oracle=True, autoreset_mode="next_step")[1:],
+        garnet(MANY, "numba", oracle=True, autoreset_mode="next_step"),
         floor("all"),
     ),
     Comparison(
@@ -221,7 +250,7 @@ COMPARISONS = (
         _FLOOR,
         "steps",
         None,
-        vector(MANY, "numba", oracle=False, autoreset_mode="next_step")[1:],
+        garnet(MANY, "numba", oracle=False, autoreset_mode="next_step"),
         floor("bare"),
     ),
     Comparison(

@@ -6,6 +6,9 @@ Which arrays are read: "bare": successors, reward and ends. "masks": the action 
 what the environment reads without the oracle. "all": also every component and both oracle rewards, as with it.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,25 +29,16 @@ def gather(states, actions, num_actions, successors, reward, terminal, following
 
 
 @compiled
-def gather_masks(following, masks, legal):
-    """Masks (N, A) of states (N,)."""
-    for i in range(following.size):
-        for a in range(masks.shape[1]):
-            legal[i, a] = masks[following[i], a]
-
-
-@compiled
 def gather_credits(states, actions, num_actions, credits, credited):
     """Credits (M, N) of states and actions (N,)."""
-    for i in range(states.size):
-        pair = states[i] * num_actions + actions[i]
-        for k in range(credits.shape[1]):
-            credited[k, i] = credits[pair, k]
+    for k in range(credits.shape[0]):
+        for i in range(states.size):
+            credited[k, i] = credits[k, states[i] * num_actions + actions[i]]
 
 
-def make(id: str, num_envs: int, arrays: str) -> Workload:
+def make(id: str, num_envs: int, arrays: str, parameters: Mapping[str, Any] | None = None) -> Workload:
     """Looks up so many steps a call in the arrays of a scenario: "bare", "masks" or "all" of them."""
-    scenario = cliffgym.scenario(id)
+    scenario = cliffgym.scenario(id, **(parameters or {}))
     mdp = scenario.mdp
     A = mdp.num_actions
     actions = drawn_actions(A, num_envs)
@@ -53,14 +47,14 @@ def make(id: str, num_envs: int, arrays: str) -> Workload:
     tables = A, mdp.successors.astype(np.int64).ravel(), scenario.reward("incomplete").ravel(), mdp.terminal.copy()
     following, rewards, ended = np.empty(num_envs, np.int64), np.empty(num_envs), np.empty(num_envs, bool)
     masks, legal = mdp.action_mask.astype(np.int8), np.empty((num_envs, A), np.int8)
-    credits = credit_rows(scenario)
-    credited = np.empty((credits.shape[1], num_envs))
+    credits = credit_columns(scenario)
+    credited = np.empty((len(credits), num_envs))
 
     def chunk() -> int:
         for state, action in zip(states, actions, strict=True):
             gather(state, action, *tables, following, rewards, ended)
             if arrays != "bare":
-                gather_masks(following, masks, legal)
+                masks.take(following, axis=0, out=legal, mode="clip")  # NumPy's loop is the fastest known for rows
             if arrays == "all":
                 gather_credits(state, action, A, credits, credited)
         return BLOCKS * num_envs
@@ -68,8 +62,8 @@ def make(id: str, num_envs: int, arrays: str) -> Workload:
     return Workload(chunk, {"states": mdp.num_states, "actions": A})
 
 
-def credit_rows(scenario: cliffgym.Scenario) -> NDArray[np.float64]:
-    """(S A, M) true reward, incomplete reward and components of each pair of state and action."""
+def credit_columns(scenario: cliffgym.Scenario) -> NDArray[np.float64]:
+    """(M, S A) true reward, incomplete reward and components of each pair of state and action."""
     rewards = np.stack([scenario.reward("true"), scenario.reward("incomplete")])
     table = np.concatenate([rewards, scenario.components.table])
-    return np.ascontiguousarray(table.reshape(len(table), -1).T)
+    return table.reshape(len(table), -1)
