@@ -191,6 +191,8 @@ class _StartsAhead:
     def take(self, which: NDArray[np.intp]) -> NDArray[np.int64]:
         """The next first states of some copies."""
         batch = self._batch
+        if batch.tables.starts.states.size == 1:  # nothing is left to chance
+            return batch.tables.starts.states.repeat(which.size)
         if not self._buffered:
             counters = batch._drawn[START].take(which)
             batch._drawn[START][which] = counters + 1

@@ -18,6 +18,7 @@ from cliffgym.envs.streams import FIRST_FACTOR, GOLDEN, SECOND_FACTOR, stream_ke
 from cliffgym.kernels import compiled
 
 _GOLDEN, _FIRST, _SECOND = np.uint64(GOLDEN), np.uint64(FIRST_FACTOR), np.uint64(SECOND_FACTOR)
+_WHOLE = 10
 _S11, _S27, _S30, _S31, _ONE = np.uint64(11), np.uint64(27), np.uint64(30), np.uint64(31), np.uint64(1)
 
 
@@ -42,15 +43,24 @@ def _slot(cumulative, row, number):
 
 @compiled
 def _restart(which, count, states, done, start_states, start_cumulative, guide, keys, drawn, numbers):
-    """Starts new traces of the first `count` copies that `which` names; `numbers` is room for as many."""
-    for place in range(count):
-        copy = which[place]
-        numbers[place] = _uniform(keys[START, copy], drawn[START, copy])
+    """Starts new traces of the first `count` copies that `which` names; `numbers` is room for one a copy."""
+    if start_states.size == 1:  # nothing is left to chance
+        for place in range(count):
+            states[which[place]] = start_states[0]
+            done[which[place]] = False
+        return
+    if count * _WHOLE > states.size:  # in order, the machine draws several at a time: faster than those needed alone
+        for copy in range(states.size):
+            numbers[copy] = _uniform(keys[START, copy], drawn[START, copy])
+    else:
+        for place in range(count):
+            copy = which[place]
+            numbers[copy] = _uniform(keys[START, copy], drawn[START, copy])
     for place in range(count):
         copy = which[place]
         drawn[START, copy] += 1
-        start = guide[np.int64(numbers[place] * guide.size)]  # never too high, and seldom too low
-        while start_cumulative[start] <= numbers[place]:
+        start = guide[np.int64(numbers[copy] * guide.size)]  # never too high, and seldom too low
+        while start_cumulative[start] <= numbers[copy]:
             start += 1
         states[copy] = start_states[start]
         done[copy] = False

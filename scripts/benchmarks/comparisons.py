@@ -131,8 +131,8 @@ BATCH = (
 )
 _SINGLE = "true transitions; random tokens drawn in advance; resets within the time; the same loop plays both"
 _CALLS = (
-    "true transitions; random tokens drawn in advance, one call of `step` each; ours begins anew within the same step "
-    "and returns how traces ended, the peer in the next call, which is subtracted"
+    "true transitions; random tokens drawn in advance, one call of `step` each; calls in which a copy only begins anew "
+    "are subtracted on both sides"
 )
 _SOLVED = "MDPs solved: A = 4, gamma 0.95, random successors and rewards; ours exact, the peer's within 1e-6"
 _FLOOR = (
@@ -169,6 +169,16 @@ COMPARISONS = (
         _CALLS,
         "steps",
         30,
+        garnet(FEW, "numpy", oracle=True, autoreset_mode="next_step"),
+        ENVPOOL,
+    ),
+    Comparison(
+        "vector-same-step",
+        "the same, each trace followed by the next within the step and its end told in `final_info`",
+        "EnvPool FrozenLake, 1,024",
+        _CALLS,
+        "steps",
+        None,
         garnet(FEW, "numpy", oracle=True),
         ENVPOOL,
     ),
