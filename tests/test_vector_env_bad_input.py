@@ -136,9 +136,7 @@ def starting_at_the_end(share: float) -> Scenario:
 def test_traces_must_not_start_where_they_end(share: float, kernel: str) -> None:
     made = starting_at_the_end(share)
     place = re.escape(made.mdp.describe_state(np.flatnonzero(SLACKER.mdp.terminal)[2]))
-    with pytest.raises(
-        ValueError, match=f"must start traces in states that are not terminal, got .* at {place}"
-    ):
+    with pytest.raises(ValueError, match=f"must start traces in states that are not terminal, got .* at {place}"):
         CliffVectorEnv(made, 2, kernel=kernel)
 
 

@@ -6,6 +6,7 @@ that the order of a batch changes nothing. What is saved is the work that reward
 Shapes: N rewards, S states, A actions.
 """
 
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from numbers import Real
@@ -13,7 +14,7 @@ from numbers import Real
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cliffgym.checks import array, number
+from cliffgym.checks import array, integer, number
 from cliffgym.frozen import ReadOnlyArrays
 from cliffgym.mdp import TabularMDP
 from cliffgym.rewards import check_reward
@@ -55,6 +56,7 @@ class OptimumBatch(ReadOnlyArrays):
         return len(self.state_values)
 
     def __getitem__(self, index: int) -> Optimum:
+        index = _index(index, len(self))
         return Optimum(
             state_values=self.state_values[index],
             q_values=self.q_values[index],
@@ -93,6 +95,7 @@ class SoftOptimumBatch(ReadOnlyArrays):
         return len(self.state_values)
 
     def __getitem__(self, index: int) -> SoftOptimum:
+        index = _index(index, len(self))
         return SoftOptimum(
             policy=self.policy[index],
             state_values=self.state_values[index],
@@ -134,7 +137,7 @@ def optimal_batch(
     each = zip(values, scales, strict=True)
     tolerance = np.array([gap_tolerance(mdp, row, scale, tie_tolerance) for row, scale in each])
     ties = gaps <= tolerance[:, None, None]
-    return OptimumBatch(values, q_values, gaps, ties, values @ mdp.initial, tolerance, mdp.terminal)
+    return OptimumBatch(values, q_values, gaps, ties, _returns(mdp, values), tolerance, mdp.terminal)
 
 
 def soft_batch(
@@ -170,7 +173,15 @@ def soft_batch(
     solved = solve_softly(mdp, tables, temperatures, weights, chosen_kernel(kernel, mdp, len(tables)))
     policy, values, q_values, plain = solved
     _require_finite(values)
-    return SoftOptimumBatch(policy, values, q_values, plain @ mdp.initial, values @ mdp.initial, temperatures)
+    return SoftOptimumBatch(policy, values, q_values, _returns(mdp, plain), _returns(mdp, values), temperatures)
+
+
+def _index(index: int, length: int) -> int:
+    """Returns an index into a batch, which may count from its end."""
+    place = integer("index", index, -sys.maxsize)
+    if not -length <= place < length:
+        raise IndexError(f"index must be one of {length} results, got {index}")
+    return place
 
 
 def _check_rewards(mdp: TabularMDP, rewards: ArrayLike) -> NDArray[np.float64]:
@@ -179,8 +190,8 @@ def _check_rewards(mdp: TabularMDP, rewards: ArrayLike) -> NDArray[np.float64]:
     shape = (mdp.num_states, mdp.num_actions)
     if tables.ndim != 3 or tables.shape[1:] != shape:
         raise ValueError(f"rewards must have shape (N, S, A) with (S, A) = {shape}, got {tables.shape}")
-    wrong = ~np.isfinite(tables.sum(axis=(1, 2))) | tables[:, mdp.terminal].any(axis=(1, 2))
-    for n in np.flatnonzero(wrong):  # the sum may have overflowed
+    wrong = ~np.isfinite(tables).all(axis=(1, 2)) | tables[:, mdp.terminal].any(axis=(1, 2))
+    for n in np.flatnonzero(wrong):
         check_reward(mdp, tables[n], f"rewards[{n}]")
     return tables
 
@@ -199,6 +210,11 @@ def _check_temperatures(temperature: ArrayLike, num_rewards: int) -> NDArray[np.
     for n, value in enumerate(temperatures.tolist()):
         check_temperature(value, f"temperature[{n}]")
     return temperatures
+
+
+def _returns(mdp: TabularMDP, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N,) values (N, S) averaged over the initial states, row by row: a matrix product rounds some otherwise."""
+    return np.array([mdp.initial @ row for row in values], dtype=float)
 
 
 def _require_finite(values: NDArray[np.float64]) -> None:

@@ -23,6 +23,7 @@ Vector = NDArray[np.float64]
 _EPS = float(np.finfo(float).eps)
 _CORRECTION = 1e-9
 """How much of what is lacking one round may leave: far more than rounding, so that BiCGStab does not run in place."""
+_NEGLIGIBLE = 0.1
 _STRETCH = 2000
 """How often a round may apply the chain at first; later, as often as all rounds before it together."""
 _BLOCK = 1 << 17
@@ -104,16 +105,17 @@ def settle(
             return values
         if spent >= limit:
             return None
-        method = _bicgstab if closer else _sweeps
-        target = max(_CORRECTION, tolerance / (2 * size))
-        correction, used = method(chain, lacks / size, target, min(limit - spent, max(_STRETCH, spent)))
+        # What may be left: in the end, what moves values by less than rounding, however the system magnifies it.
+        wanted = max(tolerance / 2, _NEGLIGIBLE * max(1 - chain.gamma, _EPS) * scale if refined else scale)
+        method, target = (_bicgstab if closer else _sweeps), max(_CORRECTION, wanted / size)
+        correction, left, used = method(chain, lacks / size, target, min(limit - spent, max(_STRETCH, spent)))
         moved = values + size * correction
-        if at_rounding:  # the last step of refinement: what is lacking cannot show that it came closer
+        if refined and (at_rounding or left * size <= wanted):  # what is lacking could not show it
             return moved
         lacking = chain.lacks(constant, moved, refined)
         spent += used + 1
         closer = _size(lacking) <= size / 2  # if not, sweeps come next
-        if not _size(lacking) >= size:
+        if _size(lacking) < size or (method is _sweeps and not np.isfinite(_size(lacking))):
             values, lacks, size = moved, lacking, _size(lacking)
     return values + lacks
 
@@ -122,8 +124,12 @@ def _size(vector: Vector) -> float:
     return float(max(vector.max(), -vector.min()))
 
 
-def _bicgstab(chain: Chain, lacks: Vector, target: float, limit: int) -> tuple[Vector, int]:
-    """A correction (S,) after which no more than `target` is lacking, or the best one met; and how often W was used."""
+def _bicgstab(chain: Chain, lacks: Vector, target: float, limit: int) -> tuple[Vector, float, int]:
+    """A correction (S,) after which no more than `target` is lacking, or the best one met.
+
+    Returns:
+        The correction, what is lacking after it, and how often the chain was applied.
+    """
     solution, best, least = np.zeros(lacks.size), np.zeros(lacks.size), 1.0
     residual, room = lacks.copy(), np.empty(lacks.size)
     direction, image = np.zeros(lacks.size), np.zeros(lacks.size)
@@ -154,10 +160,10 @@ def _bicgstab(chain: Chain, lacks: Vector, target: float, limit: int) -> tuple[V
             if size < least:
                 least = size
                 best[:] = solution
-    return best, used
+    return best, least, used
 
 
-def _sweeps(chain: Chain, lacks: Vector, target: float, limit: int) -> tuple[Vector, int]:
+def _sweeps(chain: Chain, lacks: Vector, target: float, limit: int) -> tuple[Vector, float, int]:
     """The same by plain sweeps x = c + W x, with the constant along living states that takes out the slowest mode."""
     solution, residual, used = np.zeros(lacks.size), lacks, 0
     living = (chain.weights != 0).any(axis=1) & (not chain.transposed)
@@ -171,4 +177,4 @@ def _sweeps(chain: Chain, lacks: Vector, target: float, limit: int) -> tuple[Vec
         solution = solution + residual
         residual = chain.apply(residual)
         used += 1
-    return solution, used
+    return solution, _size(residual), used

@@ -23,6 +23,7 @@ from cliffgym.solvers.deterministic import deterministic_values
 from cliffgym.solvers.linear import require_finite
 from cliffgym.solvers.policies import uniform_over
 from cliffgym.solvers.policy_iteration import stochastic_values
+from cliffgym.solvers.polish import polished_values
 from cliffgym.solvers.structure import chosen_kernel, is_deterministic
 
 TIE_TOLERANCE = 1e-9
@@ -104,12 +105,13 @@ def solve_rewards(mdp: TabularMDP, rewards: NDArray[np.float64], kernel: str) ->
     """Optimal values, action values and gaps of each checked reward (N, S, A)."""
     if mdp.is_acyclic:
         values = backward_values(mdp, rewards, kernel)
-    elif is_deterministic(mdp):
-        values = deterministic_values(mdp, rewards, kernel)
     else:
-        values = np.empty(rewards.shape[:2])
+        if is_deterministic(mdp):
+            values = deterministic_values(mdp, rewards, kernel)
+        else:
+            values = np.array([stochastic_values(mdp, reward, kernel) for reward in rewards]).reshape(rewards.shape[:2])
         for n, reward in enumerate(rewards):
-            values[n] = stochastic_values(mdp, reward, kernel)
+            values[n] = polished_values(mdp, reward, values[n], kernel)
     return conclude(mdp, rewards, values, kernel)
 
 

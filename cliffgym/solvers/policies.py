@@ -46,8 +46,8 @@ def uniform_policy(mdp: TabularMDP) -> NDArray[np.float64]:
 
 
 def uniform_over(actions: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """(S, A) the policy that draws among the actions marked True in each row with equal probability."""
-    return actions / actions.sum(axis=1, keepdims=True)
+    """(..., S, A) the policy that draws among the actions marked True in each row with equal probability."""
+    return actions / actions.sum(axis=-1, keepdims=True)
 
 
 def total_variation(policy: ArrayLike, other: ArrayLike) -> NDArray[np.float64]:

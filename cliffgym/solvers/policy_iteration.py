@@ -10,8 +10,6 @@ Source: Puterman (1994), Markov Decision Processes, sections 6.4 and 6.5 (policy
 iteration).
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,6 +21,11 @@ from cliffgym.solvers.structure import transitions
 
 _ROUGH_ROUNDS = 200
 """Policies evaluated roughly at most. After so many, rough values may be what keeps the search from ending."""
+_ALONGSIDE = 1 / 16
+"""The part of the margin beyond which actions move along with one that is better by the whole of it.
+
+Were only those moved that exceed it, differences just above rounding would be worked off in a hundred rounds.
+"""
 _NOISE = 1e6
 """What rounding can make an action seem to gain, in units of the margin: beyond it, values mean nothing."""
 _ROUGHNESS = 1e-5
@@ -32,7 +35,7 @@ _ROUGHNESS = 1e-5
 def stochastic_values(mdp: TabularMDP, reward: NDArray[np.float64], kernel: str) -> NDArray[np.float64]:
     """(S,) optimal values of a reward (S, A).
 
-    An action is only left for one that is better by more than rounding, so that ties cannot make the search cycle.
+    The search goes on only for an action that is better by more than rounding, so that ties cannot make it cycle.
     Where rounding exceeds that margin all the same, values, which must rise from step to step, do not, and after a few
     such steps the search ends.
 
@@ -48,50 +51,42 @@ def stochastic_values(mdp: TabularMDP, reward: NDArray[np.float64], kernel: str)
     while True:
         values = action_values(mdp, actions, reward[rows, actions], values, tolerance, kernel)
         rounding = MARGIN * max(float(np.abs(values).max()), scale)
-        better = _improvement(mdp, reward, values, rounding, actions, kernel)
+        margin = max(rounding, 2 * tolerance)
+        actions, gain = _improved(mdp, reward, values, margin * _ALONGSIDE, actions, kernel)
         if tolerance == 0:
             lead += (values - before).sum()  # how far the total is above its record
             stalls += not lead > 0
             lead, before = min(lead, 0.0), values
-            if not better.changed or stalls > MAX_STALLS:
-                if better.gain > _NOISE * rounding or (mdp.gamma == 1 and rounding > scale > 0):
+            if gain <= margin or stalls > MAX_STALLS:
+                if gain > _NOISE * rounding or (mdp.gamma == 1 and rounding > scale > 0):
                     raise ArithmeticError(
                         f"optimal values must settle, got {np.abs(values).max():.3g} of which rounding leaves nothing: "
                         f"gamma {mdp.gamma!r} is too close to 1, and some policy all but never ends"
                     )
                 return values
-        actions, rough = better.actions, rough - 1
-        finer = min(0.1 * better.gain, 0.3 * tolerance)
-        tolerance = max(finer, _ROUGHNESS * scale) if better.changed and rough > 0 else 0.0
+        rough -= 1
+        finest = _ROUGHNESS * scale
+        finer = min(0.1 * gain, 0.3 * tolerance if tolerance else finest)
+        tolerance = max(finer, finest) if gain > max(margin, finest) and rough > 0 else 0.0
 
 
-class _Improvement(NamedTuple):
-    """The next policy's `actions` (S,), how many of them `changed`, and what the best of those changes gains."""
-
-    actions: NDArray[np.intp]
-    changed: int
-    gain: float
-
-
-def _improvement(
+def _improved(
     mdp: TabularMDP,
     reward: NDArray[np.float64],
     values: NDArray[np.float64],
     rounding: float,
     actions: NDArray[np.intp],
     kernel: str,
-) -> _Improvement:
-    """Moves to legal actions that are better by more than `rounding`."""
+) -> tuple[NDArray[np.intp], float]:
+    """(S,) legal actions, moved to where they are better by more than `rounding`, and the largest gain of these."""
     if kernel == "numba":
         from cliffgym.solvers.compiled.tables import improve
 
         (to, chances), actions = transitions(mdp), actions.copy()
-        return _Improvement(
-            actions, *improve(to, chances, mdp.action_mask, mdp.gamma, reward, values, rounding, actions)
-        )
+        gain = improve(to, chances, mdp.action_mask, mdp.gamma, reward, values, rounding, actions)
+        return actions, gain
     q_values = np.where(mdp.action_mask, backup(mdp, reward, values), -np.inf)
     best = q_values.max(axis=1)
     gain = best - q_values[np.arange(len(actions)), actions]
     better = gain > rounding
-    actions = np.where(better, q_values.argmax(axis=1), actions)
-    return _Improvement(actions, int(np.count_nonzero(better)), float(gain.max(where=better, initial=0)))
+    return np.where(better, q_values.argmax(axis=1), actions), float(gain.max(where=better, initial=0))

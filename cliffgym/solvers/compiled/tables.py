@@ -72,11 +72,8 @@ def _conclude(successors, probabilities, mask, gamma, reward, values, best, q_va
 
 @compiled
 def improve(successors, probabilities, mask, gamma, reward, values, rounding, actions):  # type: ignore[no-untyped-def]
-    """Moves `actions` (S,) to legal ones that are better by more than `rounding`.
-
-    Returns how many states changed their action, and by how much the best of them gained.
-    """
-    changed, gain = 0, 0.0
+    """Moves `actions` (S,) to legal ones that are better by more than `rounding`; returns the largest gain."""
+    gain = 0.0
     for state in range(successors.shape[0]):
         action = actions[state]
         own = reward[state, action] + gamma * expected(successors, probabilities, values, state, action)
@@ -88,6 +85,5 @@ def improve(successors, probabilities, mask, gamma, reward, values, rounding, ac
                     action, best = a, q_value
         if action != actions[state]:
             actions[state] = action
-            changed += 1
             gain = max(gain, best - own)
-    return changed, gain
+    return gain
