@@ -1,7 +1,7 @@
 """Which code does the heavy loops: NumPy, which is always there, or functions compiled by numba (extra `fast`).
 
 Both give the same answers: environments bit for bit, solvers up to rounding. numba takes most of a second to import, so
-nothing here imports it before a caller's choice asks for it, and small problems never do.
+nothing here imports it before a caller's choice asks for it, and what is small never does unless told to.
 """
 
 import importlib.util
@@ -51,6 +51,6 @@ def compiled(function: _Function) -> _Function:
 
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
     try:
-        return numba.njit(cache=True, **options)(function)
+        return numba.njit(cache=True, **options)(function)  # type: ignore[return-value]
     except RuntimeError:  # no folder to cache in is writable
-        return numba.njit(**options)(function)
+        return numba.njit(**options)(function)  # type: ignore[return-value]

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 import cliffgym
 from cliffgym import CliffVectorEnv, Scenario, kernels
-from cliffgym.envs.vector_env import AUTORESET_MODES
+from cliffgym.envs.vector_env import AUTORESET_MODES, WORTH_COMPILING
 from cliffgym.kernels import choose_kernel, compiled
 
 KERNELS = ("numpy", "numba")
@@ -58,7 +58,9 @@ def test_numba_is_chosen_where_it_is_asked_for_or_there_and_worth_it(
     assert choose_kernel(kernel, worthwhile) == chosen
     if worthwhile:
         assert choose_kernel(kernel) == chosen
-        assert CliffVectorEnv("Cliff-Slacker-v0", 2, kernel=kernel).kernel == chosen
+        assert CliffVectorEnv("Cliff-Slacker-v0", WORTH_COMPILING, kernel=kernel).kernel == chosen
+    else:
+        assert CliffVectorEnv("Cliff-Slacker-v0", WORTH_COMPILING - 1, kernel=kernel).kernel == chosen
 
 
 def test_numba_that_is_not_installed_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,11 +147,14 @@ def test_numba_is_imported_when_it_is_used_and_not_before(tmp_path: Path) -> Non
             "envs.rollout(cliffgym.uniform_policy(envs.mdp), 5)",
             "seen['numpy'] = there()",
             "envs = gymnasium.make_vec('Cliff-Slacker-v0', num_envs=3)",
-            "seen['auto'] = there()",
+            "seen['few'] = there()",
+            "envs = gymnasium.make_vec('Cliff-Slacker-v0', num_envs=64)",
+            "seen['many'] = there()",
             "print(json.dumps(seen))",
         ]
     )
-    assert run(program, tmp_path) == {"import cliffgym": False, "single": False, "numpy": False, "auto": True}
+    seen = run(program, tmp_path)
+    assert seen == {"import cliffgym": False, "single": False, "numpy": False, "few": False, "many": True}
 
 
 def test_without_numba_all_is_there_but_the_kernel(tmp_path: Path) -> None:

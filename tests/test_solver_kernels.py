@@ -155,7 +155,7 @@ def test_functional_graphs_have_their_closed_form(kernel: str, graph: tuple[list
     expected = [float(value) for value in functional_values(following, ends, pay, gamma)]
     reward = np.reshape(pay, (-1, 1))
     # NumPy refines values in extended precision, whose rounding is magnified; numba has twice the precision.
-    tolerance = 1e-14 + (2 * np.finfo(np.longdouble).eps / (1 - gamma) if kernel == "numpy" else 0)
+    tolerance = 1e-14 + (2 * float(np.finfo(np.longdouble).eps) / (1 - gamma) if kernel == "numpy" else 0)
     for result in (optimal(mdp, reward, kernel=kernel), evaluate(mdp, reward, np.ones(reward.shape), kernel=kernel)):
         np.testing.assert_allclose(result.state_values, expected, rtol=tolerance, atol=1e-14)
 
@@ -289,7 +289,7 @@ def test_without_numba_auto_is_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
     mdp = random_mdp(0, cycles="free")
     reward = random_reward(mdp, 0)
     np.testing.assert_array_equal(optimal(mdp, reward).q_values, optimal(mdp, reward, kernel="numpy").q_values)
-    for solve in (optimal, lambda *problem, kernel: soft(*problem, 0.1, kernel=kernel)):
+    for solve in (optimal, lambda mdp, reward, kernel: soft(mdp, reward, 0.1, kernel=kernel)):
         with pytest.raises(ImportError, match="needs numba"):
             solve(mdp, reward, kernel="numba")
 

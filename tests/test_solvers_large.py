@@ -207,7 +207,7 @@ def test_systems_settle(kernel: str, transposed: bool, refined: bool) -> None:
 def test_a_good_guess_is_all_that_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     system, constant, solution = some_chain()
     assert chains.settle(system, constant, solution, limit=0) is solution
-    near = solution + 1e-5 * (np.arange(50) >= 4)
+    near: Table = (solution + 1e-5 * (np.arange(50) >= 4)).astype(np.float64)
     settled = chains.settle(system, constant, near, tolerance=1e-3, limit=0)
     assert settled is near
     settled = chains.settle(system, constant, near, tolerance=1e-8, limit=100)

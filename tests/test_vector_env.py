@@ -375,7 +375,7 @@ def test_make_vec_makes_it(id: str) -> None:
     for name in (id, f"cliffgym:{id}"):
         envs = gym.make_vec(name, num_envs=3)
         assert type(envs) is CliffVectorEnv
-        assert (envs.num_envs, envs.autoreset_mode, envs.kernel) == (3, AutoresetMode.NEXT_STEP, "numba")
+        assert (envs.num_envs, envs.autoreset_mode, envs.kernel) == (3, AutoresetMode.NEXT_STEP, "numpy")
         assert envs.spec is not None
         assert envs.spec.id == id
         assert repr(envs) == f"CliffVectorEnv({id}, num_envs=3)"

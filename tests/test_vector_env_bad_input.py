@@ -76,10 +76,15 @@ def test_unknown_id_lists_the_known_ones(bad: Any) -> None:
 def test_unknown_keyword_lists_the_known_ones(id: str) -> None:
     own = ("num_envs", "reward", "oracle", "observation", "autoreset_mode", "kernel")
     known = all_of(*own, *cliffgym.scenario(id).parameters)
-    for word in ("lenght", "render_mode", "max_episode_steps"):
+    for word in ("lenght", "max_episode_steps"):
         given: dict[str, Any] = {word: 3}
         with pytest.raises(TypeError, match=f"keyword argument of {id} must be one of {known}, got '{word}'"):
             gym.make_vec(id, num_envs=2, **given)
+
+
+def test_pictures_are_referred_to_gymnasiums_own_vector_environment() -> None:
+    with pytest.raises(ValueError, match="render_mode must be None in a native vector environment.*'ansi'.*sync"):
+        gym.make_vec("Cliff-Slacker-v0", num_envs=2, render_mode="ansi")
 
 
 def test_scenario_object_takes_no_further_keywords() -> None:

@@ -95,8 +95,7 @@ class TabularPolicy(ActorCriticPolicy):
         self, obs: torch.Tensor, deterministic: bool = False
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Actions (N,), values (N, 1) and log-probabilities (N,) for observed states."""
-        log_probabilities, values = self.tables()
-        states = _states(obs)
+        log_probabilities, values, states = self._tables_for(_states(obs))
         distribution = self._distribution(log_probabilities, states)
         actions = distribution.get_actions(deterministic=deterministic)
         return actions, values.index_select(0, states)[:, None], distribution.log_prob(actions)
@@ -105,8 +104,7 @@ class TabularPolicy(ActorCriticPolicy):
         self, obs: torch.Tensor, actions: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Values (N, 1), log-probabilities (N,) of actions (N,), and entropies (N,) for observed states."""
-        log_probabilities, values = self.tables()
-        states = _states(obs)
+        log_probabilities, values, states = self._tables_for(_states(obs))
         taken = log_probabilities[states, actions.long().flatten()]
         # A probability that has become 0 may have an infinite logarithm, and adds nothing to the entropy.
         finite = log_probabilities.clamp(min=torch.finfo(log_probabilities.dtype).min)
@@ -115,11 +113,20 @@ class TabularPolicy(ActorCriticPolicy):
 
     def get_distribution(self, obs: torch.Tensor) -> Distribution:  # type: ignore[override]
         """The distribution of actions for observed states."""
-        return self._distribution(self.tables()[0], _states(obs))
+        log_probabilities, _, states = self._tables_for(_states(obs))
+        return self._distribution(log_probabilities, states)
 
     def predict_values(self, obs: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
         """Values (N, 1) of observed states."""
-        return self.tables()[1].index_select(0, _states(obs))[:, None]
+        _, values, states = self._tables_for(_states(obs))
+        return values.index_select(0, states)[:, None]
+
+    def _tables_for(self, states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Tables of which the rows of `states` (N,) are asked for, and where those are: only they, if they are few."""
+        if self.network or states.numel() >= self.num_states:
+            return *self.tables(), states
+        rows = self.logits.index_select(0, states).log_softmax(dim=1)
+        return rows, self.values.index_select(0, states), torch.arange(states.numel(), device=states.device)
 
     def _distribution(self, log_probabilities: torch.Tensor, states: torch.Tensor) -> Distribution:
         rows = log_probabilities.index_select(0, states)

@@ -95,9 +95,11 @@ class CliffVecEnv(VecEnv):
             TypeError: As `CliffVectorEnv.reset`.
         """
         seeds = None if all(seed is None for seed in self._seeds) else self._seeds
-        observations, infos = self.envs.reset(seed=seeds, options=self._shared_options())
-        self._reset_seeds()
-        self._reset_options()
+        try:
+            observations, infos = self.envs.reset(seed=seeds, options=self._shared_options())
+        finally:
+            self._reset_seeds()
+            self._reset_options()
         self.reset_infos = [{"action_mask": mask} for mask in infos["action_mask"]]
         self._returns[:], self._lengths[:], self._credits[:] = 0, 0, 0
         return observations

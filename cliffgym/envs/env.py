@@ -24,6 +24,7 @@ RENDER_MODES = ("ansi", "human", "rgb_array")
 _KEYWORDS = ("reward", "oracle", "observation", "render_mode")
 _RESET_OPTIONS = ("prompt", "reward")
 
+_MOST_KEPT = 100_000
 Oracle = tuple[float, float, dict[str, float]]
 """True and incomplete reward of a step, and its credits by component."""
 
@@ -139,6 +140,7 @@ class CliffEnv(gym.Env[Any, np.int64]):
         self._reward_table = self.scenario.reward(reward)
         self.reward_name = reward if isinstance(reward, str) else "custom"
         self._places: dict[int, Place] = {}
+        self._kept = 0  # moves that places keep
         self._starts = [self._look_up(place.state) for place in self._starts]
         if self._place is not None:
             self._place = self._look_up(self._place.state)
@@ -257,8 +259,16 @@ class CliffEnv(gym.Env[Any, np.int64]):
             oracle = float(self._true[state, token]), float(self._incomplete[state, token]), credits
         reward = float(self._reward_table[state, token])
         moves = [(reward, self._look_up(to), oracle) for to in self.mdp.successors[state, token].tolist()]
-        place.moves[token] = moves if self._random else moves[0]
-        return place.moves[token]
+        found = place.moves[token] = moves if self._random else moves[0]
+        self._kept += 1
+        if self._kept > _MOST_KEPT:
+            self._forget()
+        return found
+
+    def _forget(self) -> None:
+        """Lets go of the places met so far, which in a large MDP would fill the memory."""
+        self._places, self._kept = {}, 0
+        self._starts = [self._look_up(start.state) for start in self._starts]
 
     def _record(self, state: int, token: int, following: int, reward: float) -> None:
         """Adds a step to the trace that is rendered."""
@@ -271,7 +281,12 @@ class CliffEnv(gym.Env[Any, np.int64]):
     def __getstate__(self) -> dict[str, Any]:
         # Places refer to each other in chains as long as a trace; copies make their own.
         place = None if self._place is None else self._place.state
-        return self.__dict__ | {"_places": {}, "_place": place, "_starts": [start.state for start in self._starts]}
+        return self.__dict__ | {
+            "_places": {},
+            "_kept": 0,
+            "_place": place,
+            "_starts": [start.state for start in self._starts],
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

@@ -32,6 +32,9 @@ AUTORESET_MODES = {
     "same_step": AutoresetMode.SAME_STEP,
     "disabled": AutoresetMode.DISABLED,
 }
+WORTH_COMPILING = 64
+"""Copies from which "auto" compiles: fewer are stepped about as fast by NumPy, without the seconds that compiling takes
+once."""
 _MANY_ENDS = 0.2
 """Share of copies above which it is quicker to look up all than to pick those whose trace ended."""
 _KEYWORDS = ("num_envs", "reward", "oracle", "observation", "autoreset_mode", "kernel")
@@ -41,6 +44,8 @@ _RESET_OPTIONS = ("prompt", "reward", "reset_mask")
 @dataclass(frozen=True, eq=False)
 class Rollout(ReadOnlyArrays):
     """T steps of N copies under one policy. Every entry is a true step: a trace that ends is followed by the next.
+
+    The arrays may be parts of one block of memory: copy those that you keep for long without the others.
 
     Attributes:
         states: (T, N) where the actions were taken.
@@ -78,7 +83,9 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         autoreset_mode: When the next trace begins after one has ended: `"next_step"` (in the next call, whose action
             is ignored), `"same_step"` (at once; what the step ended with is in `final_obs` and `final_info`) or
             `"disabled"` (when `reset` is called with the option `reset_mask`).
-        kernel: `"numpy"`, `"numba"` (extra `fast`), or `"auto"`: numba where it is installed. The results are the same.
+        kernel: `"numpy"`, `"numba"` (extra `fast`), or `"auto"`: numba where it is installed and there are 64 copies or
+            more. The results are the same. What numba compiles takes seconds once and is kept on disk.
+        render_mode: None: for pictures use `vectorization_mode="sync"`.
         parameters: The scenario's own keyword arguments, `gamma` among them.
 
     Info:
@@ -109,14 +116,20 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         observation: str = "state",
         autoreset_mode: str | AutoresetMode = "next_step",
         kernel: str = "auto",
+        render_mode: None = None,
         **parameters: Any,
     ) -> None:
+        if render_mode is not None:
+            raise ValueError(
+                f"render_mode must be None in a native vector environment, which draws nothing, got {render_mode!r}: "
+                'use vectorization_mode="sync"'
+            )
         self.num_envs = integer("num_envs", num_envs, 1)
         self.scenario = find_scenario(scenario, parameters, _KEYWORDS)
         self.oracle = flag("oracle", oracle)
         self.observation = observation
         self.autoreset_mode = _mode(autoreset_mode)
-        self.kernel = choose_kernel(kernel)
+        self.kernel = choose_kernel(kernel, worthwhile=self.num_envs >= WORTH_COMPILING)
         self.metadata = {"render_modes": [], "autoreset_mode": self.autoreset_mode}
         self._look = make_observation(self.scenario, observation)
         self.single_observation_space = self._look.space

@@ -56,6 +56,7 @@ class OptimumBatch(ReadOnlyArrays):
         return len(self.state_values)
 
     def __getitem__(self, index: int) -> Optimum:
+        index = _position(index, len(self))
         index = _index(index, len(self))
         return Optimum(
             state_values=self.state_values[index],
@@ -95,6 +96,7 @@ class SoftOptimumBatch(ReadOnlyArrays):
         return len(self.state_values)
 
     def __getitem__(self, index: int) -> SoftOptimum:
+        index = _position(index, len(self))
         index = _index(index, len(self))
         return SoftOptimum(
             policy=self.policy[index],
@@ -182,6 +184,13 @@ def _index(index: int, length: int) -> int:
     if not -length <= place < length:
         raise IndexError(f"index must be one of {length} results, got {index}")
     return place
+
+
+def _position(index: object, length: int) -> int:
+    """A position in a batch, counted from its end if negative; past its ends there is none, which ends iteration."""
+    if not -length <= integer("index", index, -(2**63)) < length:
+        raise IndexError(f"index must be in [{-length}, {length - 1}], got {index}")
+    return int(index)  # type: ignore[call-overload]
 
 
 def _check_rewards(mdp: TabularMDP, rewards: ArrayLike) -> NDArray[np.float64]:

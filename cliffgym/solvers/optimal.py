@@ -67,9 +67,11 @@ class Optimum(ReadOnlyArrays):
 def optimal(
     mdp: TabularMDP, reward: ArrayLike, tie_tolerance: float = TIE_TOLERANCE, *, kernel: str = "auto"
 ) -> Optimum:
-    """Solves an MDP exactly, in time and memory linear in its transitions.
+    """Solves an MDP exactly, in memory linear in its transitions.
 
-    By backward induction if it is acyclic; by policy iteration if not, modified where it is large and stochastic.
+    By backward induction if it is acyclic, in linear time; by policy iteration if not, modified where it is large and
+    stochastic, each round of which takes linear time. Rounds are few as a rule, but a long corridor along which news
+    travels one state a round takes as many as it has states.
 
     Args:
         mdp: The dynamics.

@@ -39,6 +39,8 @@ def soft_values(
         maxima, policy = soft_maximum(backup(mdp, reward, values, kernel), weights, temperature)
         magnitude = max(np.abs(values).max(), scale, temperature)
         previous, residual = residual, float(np.abs(maxima - values)[~mdp.terminal].max())
+        if not np.isfinite(residual):
+            return np.full(mdp.num_states, np.nan)  # overflow, which the caller refuses
         settled = residual <= 16 * np.finfo(float).eps * magnitude or previous <= residual <= 1e-10 * magnitude
         if settled and tolerance == 0:
             return values
