@@ -103,7 +103,7 @@ def test_the_slowest_of_ours_meets_the_fastest_peer() -> None:
     measured = {"a": [9.0, 9.0], "b": [6.0, 8.0], "c": [1.0, 1.0], "d": [2.0, 4.0]}
     found = measuring.compared(comparison, measured)
     assert (found["ours"], found["peer"]) == ("b", "d")
-    assert found["ratio"] == {"median": 2.5, "lowest": 2.0, "highest": 3.0}
+    assert found["ratio"] == {"median": 7.0 / 3.0, "lowest": 2.0, "highest": 3.0}
     assert found["rates"] == measured
 
 
@@ -173,6 +173,9 @@ def test_the_targets_are_those_that_were_set() -> None:
         "single": 8,
         "single-oracle": 4,
         "vector-numpy": 30,
+        "vector-short": 30,
+        "rollout-blind": 2,
+        "floor-traces": 0.4,
         "rollout-fast": 2,
         "floor": 0.4,
         "floor-oracle": 0.4,

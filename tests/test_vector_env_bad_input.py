@@ -83,7 +83,7 @@ def test_unknown_keyword_lists_the_known_ones(id: str) -> None:
 
 
 def test_pictures_are_referred_to_gymnasiums_own_vector_environment() -> None:
-    with pytest.raises(ValueError, match="render_mode must be None in a native vector environment.*'ansi'.*sync"):
+    with pytest.raises(ValueError, match=r"render_mode must be None in a native vector environment.*'ansi'.*sync"):
         gym.make_vec("Cliff-Slacker-v0", num_envs=2, render_mode="ansi")
 
 

@@ -117,6 +117,7 @@ def quantecon(num_states: int, num_rewards: int = 1) -> tuple[Side, ...]:
 
 
 FROZEN_LAKE = (Side("FrozenLake-v1", "peers.gymnasium_frozenlake", {"num_envs": None}),)
+BARE_LAKE = (Side("FrozenLake-v1, bare", "peers.gymnasium_frozenlake", {"num_envs": None, "bare": True}),)
 SYNC_VECTOR = (Side("SyncVectorEnv", "peers.gymnasium_frozenlake", {"num_envs": FEW}),)
 ENVPOOL = tuple(
     Side(f"EnvPool, num_threads={threads}", "peers.envpool_frozenlake", {"num_envs": FEW, "num_threads": threads})
@@ -129,7 +130,10 @@ BATCH = (
         {"kind": "deterministic", "num_states": 500, "num_rewards": 1000, "kernel": "numba"},
     ),
 )
-_SINGLE = "true transitions; random tokens drawn in advance; resets within the time; the same loop plays both"
+_SINGLE = (
+    "true transitions; our scenarios step surely, FrozenLake by chance; random tokens drawn in advance; resets within "
+    "the time; the same loop plays both"
+)
 _CALLS = (
     "true transitions; random tokens drawn in advance, one call of `step` each; calls in which a copy only begins anew "
     "are subtracted on both sides"
@@ -151,6 +155,26 @@ COMPARISONS = (
         8,
         single(oracle=False),
         FROZEN_LAKE,
+    ),
+    Comparison(
+        "single-random",
+        "the same on a random MDP whose steps are drawn, as FrozenLake's are",
+        "FrozenLake-v1 through `gym.make`",
+        _SINGLE,
+        "steps",
+        None,
+        (Side(WORLD, "workloads.single", {"id": WORLD, "oracle": False}),),
+        FROZEN_LAKE,
+    ),
+    Comparison(
+        "single-bare",
+        "`gym.make`, one env, random tokens, oracle off",
+        "FrozenLake-v1 without the wrappers that `gym.make` puts around it, and around ours does not",
+        _SINGLE,
+        "steps",
+        None,
+        single(oracle=False),
+        BARE_LAKE,
     ),
     Comparison(
         "single-oracle",
@@ -188,8 +212,8 @@ COMPARISONS = (
         "EnvPool FrozenLake, 1,024",
         _CALLS,
         "steps",
-        None,
-        vector(FEW, "numpy", oracle=True),
+        30,
+        vector(FEW, "numpy", oracle=True, autoreset_mode="next_step"),
         ENVPOOL,
     ),
     Comparison(
@@ -204,7 +228,7 @@ COMPARISONS = (
     ),
     Comparison(
         "rollout-fast",
-        "vector, 1,024 envs, `fast`: `rollout` of 128 steps",
+        "vector, 1,024 envs, `fast`: `rollout` of 128 steps, oracle off",
         "gymnax's faster toy, 1,024, scan of 128 steps",
         "true transitions; actions drawn inside at each step on both sides, ours from a policy table by state; ours "
         "also returns states and actions, the peer rewards and ends alone",
@@ -219,7 +243,7 @@ COMPARISONS = (
         "the same toys, with all actions drawn in one block before the scan",
         "true transitions; only a policy that does not look at the state can draw so, ours draws by state all the same",
         "steps",
-        None,
+        2,
         rollout(FEW, "numba"),
         gymnax("block"),
     ),
@@ -252,6 +276,16 @@ COMPARISONS = (
         0.4,
         garnet(MANY, "numba", oracle=True, autoreset_mode="next_step"),
         floor("all"),
+    ),
+    Comparison(
+        "floor-traces",
+        "vector, 16,384 envs, `fast`, oracle off, scenarios of short traces",
+        "barest gather over the arrays of the random MDP: successors, reward, ends, masks",
+        _FLOOR.replace("of a Garnet (200 states, 8 actions, 3 components)", "of either scenario"),
+        "steps",
+        0.4,
+        vector(MANY, "numba", oracle=False, autoreset_mode="next_step"),
+        floor("masks"),
     ),
     Comparison(
         "floor-bare",

@@ -3,6 +3,7 @@
 import importlib.metadata
 import os
 import platform
+import subprocess
 from pathlib import Path
 
 from benchmarks.processes import PYTHONS
@@ -19,9 +20,19 @@ def describe_machine() -> dict[str, str]:
         "memory": memory(),
         "system": f"{platform.system()} {platform.release()}, {platform.machine()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "commit": commit(),
         "ours": versions("ours", OURS),
         "peers": versions("peers", PEERS),
     }
+
+
+def commit() -> str:
+    """The commit of the checkout, and whether it was changed since."""
+    try:
+        command = ["git", "-C", os.fspath(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
 
 
 def processor() -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from statistics import median
 from typing import Any
 
 from benchmarks.comparisons import Comparison, Side
@@ -66,7 +67,8 @@ def rates(workers: dict[str, Worker], plan: Plan, told: Callable[[str], None]) -
     measured: dict[str, list[float]] = {label: [] for label in workers}
     for turn in range(plan.repeats):
         told(f"round {turn + 1} of {plan.repeats}")
-        for label, worker in workers.items():
+        # Backwards every other time, so that a machine that slowly changes its pace favours neither end.
+        for label, worker in list(workers.items())[:: -1 if turn % 2 else 1]:
             measured[label].append(worker.rate(plan.seconds))
     return measured
 
@@ -75,7 +77,8 @@ def compared(comparison: Comparison, measured: dict[str, list[float]]) -> dict[s
     """The ratio of our slowest side to the peers' fastest, and everything that was measured."""
     ours = slowest({side.label: measured[side.label] for side in comparison.ours})
     peer = fastest({side.label: measured[side.label] for side in comparison.peers if side.label in measured})
-    ratio = Spread.of(paired_ratios(measured[ours], measured[peer]))
+    rounds = Spread.of(paired_ratios(measured[ours], measured[peer]))
+    ratio = Spread(median(measured[ours]) / median(measured[peer]), rounds.lowest, rounds.highest)
     return {"ours": ours, "peer": peer, "ratio": asdict(ratio), "rates": measured}
 
 

@@ -24,9 +24,7 @@ class Spread:
 
 
 def paired_ratios(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
-    """Our rate by theirs in every round.
-
-    The two were measured one right after the other, so that whatever slowed the machine down slowed down both.
+    """Our rate by theirs in every round, within which whatever slowed the machine down slowed down both.
 
     Raises:
         ValueError: There are not as many of ours as of theirs.

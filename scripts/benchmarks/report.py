@@ -107,9 +107,10 @@ def page(results: Results, command: str, figures: Sequence[str]) -> str:
     plan, machine = results.run["plan"], results.run["machine"]
     parts = [
         "# Benchmarks",
-        f"Written by `{command}` on {results.when}. A ratio is our rate by the peer's, measured one right after the "
-        f"other; the median of {plan['repeats']} alternating rounds is given, and the lowest and the highest. Of "
-        "several sides of ours the slowest counts, of several peers the fastest.",
+        f"Written by `{command}` on {results.when}. A ratio is that of the medians of our rate and the peer's over "
+        f"{plan['repeats']} rounds, in each of which all sides take their turn; the spread is that of the rounds' own "
+        "ratios. Of several sides of ours the slowest counts, of several peers the fastest. What keeps a row from its "
+        "target is told in [limits.md](limits.md).",
         markdown_table(header, markdown_rows(rows)),
         "## What is counted",
         "\n".join(notes(rows)),

@@ -12,11 +12,12 @@ from benchmarks.episodes import player
 from benchmarks.workload import Workload
 
 
-def make(num_envs: int | None) -> Workload:
-    """One environment (None), or a SyncVectorEnv of so many."""
+def make(num_envs: int | None, bare: bool = False) -> Workload:
+    """One environment (None), if `bare` without the wrappers of `gym.make`, or a SyncVectorEnv of so many."""
     facts = {"version": f"gymnasium {gym.__version__}"}
     if num_envs is None:
-        return Workload(player(gym.make("FrozenLake-v1")), facts)
+        env = gym.make("FrozenLake-v1")
+        return Workload(player(env.unwrapped if bare else env), facts)
     env = gym.make_vec("FrozenLake-v1", num_envs=num_envs, vectorization_mode="sync")
     env.reset(seed=0)
     actions = drawn_actions(4, num_envs)

@@ -19,21 +19,24 @@ from cliffgym.kernels import compiled
 
 
 @compiled
-def gather(states, actions, num_actions, successors, reward, terminal, following, rewards, ended):
-    """Next states, rewards and ends (N,) of states and actions (N,)."""
+def gather(states, actions, num_actions, successors, reward, terminal, pairs, following, rewards, ended):
+    """Next states, rewards and ends (N,) of states and actions (N,): a loop for each, which is faster than one."""
     for i in range(states.size):
-        pair = states[i] * num_actions + actions[i]
-        following[i] = successors[pair]
-        rewards[i] = reward[pair]
-        ended[i] = terminal[successors[pair]]
+        pairs[i] = states[i] * num_actions + actions[i]
+    for i in range(states.size):
+        following[i] = successors[pairs[i]]
+    for i in range(states.size):
+        rewards[i] = reward[pairs[i]]
+    for i in range(states.size):
+        ended[i] = terminal[following[i]]
 
 
 @compiled
-def gather_credits(states, actions, num_actions, credits, credited):
-    """Credits (M, N) of states and actions (N,)."""
+def gather_credits(pairs, credits, credited):
+    """Credits (M, N) of pairs (N,)."""
     for k in range(credits.shape[0]):
-        for i in range(states.size):
-            credited[k, i] = credits[k, states[i] * num_actions + actions[i]]
+        for i in range(pairs.size):
+            credited[k, i] = credits[k, pairs[i]]
 
 
 def make(id: str, num_envs: int, arrays: str, parameters: Mapping[str, Any] | None = None) -> Workload:
@@ -48,15 +51,15 @@ def make(id: str, num_envs: int, arrays: str, parameters: Mapping[str, Any] | No
     following, rewards, ended = np.empty(num_envs, np.int64), np.empty(num_envs), np.empty(num_envs, bool)
     masks, legal = mdp.action_mask.astype(np.int8), np.empty((num_envs, A), np.int8)
     credits = credit_columns(scenario)
-    credited = np.empty((len(credits), num_envs))
+    credited, pairs = np.empty((len(credits), num_envs)), np.empty(num_envs, np.int64)
 
     def chunk() -> int:
         for state, action in zip(states, actions, strict=True):
-            gather(state, action, *tables, following, rewards, ended)
+            gather(state, action, *tables, pairs, following, rewards, ended)
             if arrays != "bare":
                 masks.take(following, axis=0, out=legal, mode="clip")  # NumPy's loop is the fastest known for rows
             if arrays == "all":
-                gather_credits(state, action, A, credits, credited)
+                gather_credits(pairs, credits, credited)
         return BLOCKS * num_envs
 
     return Workload(chunk, {"states": mdp.num_states, "actions": A})
