@@ -150,7 +150,8 @@ def test_a_batch_is_indexed_like_a_sequence() -> None:
     for batch, kind in ((optimal_batch(mdp, rewards), Optimum), (soft_batch(mdp, rewards, 1.0), SoftOptimum)):
         assert [type(result) for result in batch] == [kind] * 3
         same(batch[-1], batch[2])
-        assert isinstance(batch[1].expected_return, float)
+        one: Any = np.int64(1)
+        assert isinstance(batch[one].expected_return, float)
         with pytest.raises(IndexError):
             batch[3]
         with pytest.raises(TypeError, match="index must be an integer"):

@@ -15,7 +15,7 @@ from quantecon.markov import DiscreteDP
 
 from cliffgym import TabularMDP, evaluate, occupancy, optimal, soft
 from cliffgym.graph import heights
-from cliffgym.solvers import deterministic, structure
+from cliffgym.solvers import deterministic, linear, structure
 from cliffgym.testing import (
     CYCLES,
     dense_kernel,
@@ -158,6 +158,8 @@ def test_functional_graphs_have_their_closed_form(kernel: str, graph: tuple[list
     tolerance = 1e-14 + (2 * float(np.finfo(np.longdouble).eps) / (1 - gamma) if kernel == "numpy" else 0)
     for result in (optimal(mdp, reward, kernel=kernel), evaluate(mdp, reward, np.ones(reward.shape), kernel=kernel)):
         np.testing.assert_allclose(result.state_values, expected, rtol=tolerance, atol=1e-14)
+        if kernel == "numba" and gamma > deterministic.REFINED_GAMMA:
+            np.testing.assert_array_max_ulp(result.state_values, np.array(expected), maxulp=1)
 
 
 @every_kernel
@@ -289,9 +291,10 @@ def test_without_numba_auto_is_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
     mdp = random_mdp(0, cycles="free")
     reward = random_reward(mdp, 0)
     np.testing.assert_array_equal(optimal(mdp, reward).q_values, optimal(mdp, reward, kernel="numpy").q_values)
-    for solve in (optimal, lambda mdp, reward, kernel: soft(mdp, reward, 0.1, kernel=kernel)):
-        with pytest.raises(ImportError, match="needs numba"):
-            solve(mdp, reward, kernel="numba")
+    with pytest.raises(ImportError, match="needs numba"):
+        optimal(mdp, reward, kernel="numba")
+    with pytest.raises(ImportError, match="needs numba"):
+        soft(mdp, reward, 0.1, kernel="numba")
 
 
 def test_an_unknown_kernel_is_refused() -> None:
@@ -305,6 +308,46 @@ def test_an_unknown_kernel_is_refused() -> None:
     ):
         with pytest.raises(ValueError, match='kernel must be one of "auto", "numpy", "numba", got \'fortran\''):
             solve()
+
+
+# Limits
+
+
+@every_kernel
+@pytest.mark.parametrize("branching", [1, 2])
+@pytest.mark.parametrize("limit", [0, 4096])
+def test_values_that_overflow_in_a_cycle_are_refused(
+    kernel: str, branching: int, limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(linear, "DENSE_LIMIT", limit)
+    mdp = random_mdp(0, cycles="free", branching=branching, num_terminal=0, gamma=0.99)
+    reward = np.full((mdp.num_states, mdp.num_actions), 1e308)
+    policy = random_policy(mdp, 0)
+    with np.errstate(all="ignore"):
+        for solve in (
+            lambda: optimal(mdp, reward, kernel=kernel),
+            lambda: soft(mdp, reward, 1.0, kernel=kernel),
+            lambda: evaluate(mdp, reward, policy, kernel=kernel),
+        ):
+            with pytest.raises(ValueError, match="reward must be small enough for finite values"):
+                solve()
+
+
+@every_kernel
+@pytest.mark.parametrize(("end", "seed"), [(0, 1), (97, 1), (97, 2)])
+def test_values_that_rounding_swallows_are_an_error(kernel: str, end: int, seed: int) -> None:
+    """A walk on a grid that ends in one cell, which a policy can all but surely avoid for ever, at gamma = 1."""
+    size = 12
+    cells = list(itertools.product(range(size), repeat=2))
+    moves = [(1, 0), (-1, 0), (0, 1), (0, -1)]
+    near = [[size * min(max(i + x, 0), size - 1) + min(max(j + y, 0), size - 1) for x, y in moves] for i, j in cells]
+    successors = np.repeat(np.array(near)[:, None, :], 4, axis=1)
+    successors[end] = end
+    probabilities = np.tile(0.05 + 0.8 * np.eye(4), (size**2, 1, 1))
+    terminal = np.arange(size**2) == end
+    mdp = TabularMDP(successors, probabilities, np.eye(1, size**2, 5)[0], terminal, 1.0)
+    with pytest.raises(ArithmeticError, match=r"optimal values must settle, got .*: gamma 1\.0 is too close to 1"):
+        optimal(mdp, random_reward(mdp, seed), kernel=kernel)
 
 
 # What is kept about an MDP
@@ -335,19 +378,3 @@ def test_what_is_kept_goes_with_the_mdp() -> None:
     gc.collect()
     assert gone() is None
     assert kept() is None
-
-
-@every_kernel
-def test_values_that_rounding_swallows_are_an_error(kernel: str) -> None:
-    """A walk on a grid that ends in one corner, which a policy can all but surely avoid for ever, at gamma = 1."""
-    size = 12
-    cells = list(itertools.product(range(size), repeat=2))
-    moves = [(1, 0), (-1, 0), (0, 1), (0, -1)]
-    near = [[size * min(max(i + x, 0), size - 1) + min(max(j + y, 0), size - 1) for x, y in moves] for i, j in cells]
-    successors = np.repeat(np.array(near)[:, None, :], 4, axis=1)
-    successors[0] = 0
-    probabilities = np.tile(0.05 + 0.8 * np.eye(4), (size**2, 1, 1))
-    terminal = np.arange(size**2) == 0
-    mdp = TabularMDP(successors, probabilities, np.eye(1, size**2, 5)[0], terminal, 1.0)
-    with pytest.raises(ArithmeticError, match=r"optimal values must settle, got .* gamma 1.0 is too close to 1"):
-        optimal(mdp, random_reward(mdp, 1), kernel=kernel)

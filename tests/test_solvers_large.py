@@ -1,6 +1,7 @@
 """The solvers on MDPs too large for dense matrices: planted answers, closed forms, QuantEcon, memory."""
 
 import tracemalloc
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -156,6 +157,40 @@ def test_iteration_agrees_with_dense_matrices(kernel: str, mdp: TabularMDP, monk
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-12 * max(1, np.abs(other).max()))
 
 
+def exact_values(mdp: TabularMDP, pay: Table) -> list[Fraction]:
+    """Values of an MDP with one action and no end, in exact fractions, by Gauss-Jordan elimination."""
+    S = mdp.num_states
+    rows = [[Fraction(int(i == j)) for j in range(S)] + [Fraction(value)] for i, value in enumerate(pay.tolist())]
+    for state, (targets, chances) in enumerate(zip(mdp.successors[:, 0], mdp.probabilities[:, 0], strict=True)):
+        for target, chance in zip(targets.tolist(), chances.tolist(), strict=True):
+            rows[state][target] -= Fraction(mdp.gamma) * Fraction(chance)
+    for pivot in range(S):
+        rows[pivot] = [entry / rows[pivot][pivot] for entry in rows[pivot]]
+        for i in range(S):
+            if i != pivot:
+                rows[i] = [entry - rows[i][pivot] * other for entry, other in zip(rows[i], rows[pivot], strict=True)]
+    return [row[S] for row in rows]
+
+
+@every_kernel
+@pytest.mark.parametrize("limit", [0, linear.DENSE_LIMIT])
+@pytest.mark.parametrize("halvings", [8, 16, 24])
+def test_values_close_to_gamma_1_are_right_to_rounding(
+    kernel: str, limit: int, halvings: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(linear, "DENSE_LIMIT", limit)
+    rng, size = np.random.default_rng(2), 12
+    gamma = 1 - 0.5**halvings
+    probabilities = np.tile([0.25, 0.75], (size, 1, 1))  # exact, as gamma and rewards are
+    nowhere = np.zeros(size, bool)
+    mdp = TabularMDP(rng.integers(size, size=(size, 1, 2)), probabilities, np.eye(1, size)[0], nowhere, gamma)
+    reward = rng.integers(-8, 9, size=(size, 1)) / 8
+    expected = np.array([float(value) for value in exact_values(mdp, reward[:, 0])])
+    values = evaluate(mdp, reward, np.ones((size, 1)), kernel=kernel).state_values
+    magnified = float(np.finfo(np.longdouble).eps) / (1 - gamma)
+    assert np.abs(values - expected).max() <= (4e-16 + magnified) * np.abs(expected).max()
+
+
 def test_large_mdps_are_not_solved_densely(monkeypatch: pytest.MonkeyPatch) -> None:
     def densely(*_: Any) -> Table:
         raise AssertionError("a dense matrix was solved")
@@ -190,7 +225,7 @@ def some_chain(
     constant = np.where(np.arange(50) < 4, 0, rng.normal(size=50))
     matrix = np.zeros((50, 50))
     np.add.at(matrix, (np.arange(50)[:, None], targets), gamma * weights)
-    solution = np.linalg.solve(np.eye(50) - (matrix.T if transposed else matrix), constant)
+    solution = np.linalg.solve(np.eye(50) - (matrix.T if transposed else matrix), constant).astype(np.float64)
     return chains.Chain(gamma, weights, targets, transposed, kernel), constant, solution
 
 
@@ -204,10 +239,10 @@ def test_systems_settle(kernel: str, transposed: bool, refined: bool) -> None:
     assert chains.settle(system, constant, refined=refined, limit=5) is None
 
 
-def test_a_good_guess_is_all_that_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_good_guess_is_all_that_is_needed() -> None:
     system, constant, solution = some_chain()
     assert chains.settle(system, constant, solution, limit=0) is solution
-    near: Table = (solution + 1e-5 * (np.arange(50) >= 4)).astype(np.float64)
+    near: NDArray[np.float64] = np.where(np.arange(50) >= 4, solution + 1e-5, 0.0)
     settled = chains.settle(system, constant, near, tolerance=1e-3, limit=0)
     assert settled is near
     settled = chains.settle(system, constant, near, tolerance=1e-8, limit=100)

@@ -6,7 +6,6 @@ that the order of a batch changes nothing. What is saved is the work that reward
 Shapes: N rewards, S states, A actions.
 """
 
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from numbers import Real
@@ -57,7 +56,6 @@ class OptimumBatch(ReadOnlyArrays):
 
     def __getitem__(self, index: int) -> Optimum:
         index = _position(index, len(self))
-        index = _index(index, len(self))
         return Optimum(
             state_values=self.state_values[index],
             q_values=self.q_values[index],
@@ -97,7 +95,6 @@ class SoftOptimumBatch(ReadOnlyArrays):
 
     def __getitem__(self, index: int) -> SoftOptimum:
         index = _position(index, len(self))
-        index = _index(index, len(self))
         return SoftOptimum(
             policy=self.policy[index],
             state_values=self.state_values[index],
@@ -178,14 +175,6 @@ def soft_batch(
     return SoftOptimumBatch(policy, values, q_values, _returns(mdp, plain), _returns(mdp, values), temperatures)
 
 
-def _index(index: int, length: int) -> int:
-    """Returns an index into a batch, which may count from its end."""
-    place = integer("index", index, -sys.maxsize)
-    if not -length <= place < length:
-        raise IndexError(f"index must be one of {length} results, got {index}")
-    return place
-
-
 def _position(index: object, length: int) -> int:
     """A position in a batch, counted from its end if negative; past its ends there is none, which ends iteration."""
     if not -length <= integer("index", index, -(2**63)) < length:
@@ -222,7 +211,7 @@ def _check_temperatures(temperature: ArrayLike, num_rewards: int) -> NDArray[np.
 
 
 def _returns(mdp: TabularMDP, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(N,) values (N, S) averaged over the initial states, row by row: a matrix product rounds some otherwise."""
+    """(N,) values (N, S) averaged over the initial states, row by row: a matrix product may round rows differently."""
     return np.array([mdp.initial @ row for row in values], dtype=float)
 
 
