@@ -39,7 +39,11 @@ def deterministic_values(mdp: TabularMDP, rewards: NDArray[np.float64], kernel: 
 
         values, refine = np.empty((len(rewards), mdp.num_states)), mdp.gamma > REFINED_GAMMA
         to, rewards = transitions(mdp).successors, np.ascontiguousarray(rewards)
-        policy_iteration(to, mdp.action_mask, mdp.terminal, mdp.gamma, refine, MARGIN, MAX_STALLS, rewards, values)
+        integers, floats = np.empty((3, mdp.num_states), to.dtype), np.zeros((2, mdp.num_states))
+        policy_iteration(
+            *(to, mdp.action_mask, mdp.terminal, mdp.gamma, refine, MARGIN, MAX_STALLS),
+            *(rewards, values, integers, floats),
+        )
         return values
     return _policy_iteration(mdp, rewards)
 

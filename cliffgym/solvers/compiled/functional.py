@@ -12,7 +12,9 @@ from cliffgym.solvers.compiled.walks import DONE, walk
 
 
 @compiled
-def policy_iteration(successors, mask, terminal, gamma, refine, margin, max_stalls, rewards, values):  # type: ignore[no-untyped-def]
+def policy_iteration(  # type: ignore[no-untyped-def]
+    successors, mask, terminal, gamma, refine, margin, max_stalls, rewards, values, integers, floats
+):
     """Writes the optimal values of each reward to `values` (N, S), by Howard's policy iteration.
 
     An action is only left for one that is better by more than `margin` · the largest value or reward. The search ends
@@ -28,15 +30,15 @@ def policy_iteration(successors, mask, terminal, gamma, refine, margin, max_stal
         max_stalls: See above.
         rewards: (N, S, A).
         values: (N, S).
+        integers: (3, S) room to work in. NumPy makes it, because it asks for large pages, which are quicker at random
+            access.
+        floats: (2, S) the same, 0 at first.
     """
-    S = terminal.size
-    actions = np.empty(S, dtype=successors.dtype)
-    following = np.empty(S, dtype=successors.dtype)
-    path = np.empty(S, dtype=successors.dtype)
-    rest = np.zeros(S if refine else 0)
+    actions, following, path = integers[0], integers[1], integers[2]
+    rest = floats[1]
     for n in range(len(rewards)):
-        reward, now = rewards[n], values[n]
-        before = np.full(S, -np.inf)
+        reward, now, before = rewards[n], values[n], floats[0]
+        before[:] = -np.inf
         scale = scale_of(mask, reward)
         _greedy(successors, mask, terminal, reward, actions, following, now)
         lead, stalls = 0.0, 0
