@@ -10,11 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cliffgym.kernels import choose_kernel, compiled
-
-COMPILED_WORK = 100_000
-"""Successor slots S · A · B from which "auto" compiles: below it NumPy takes milliseconds, and loading numba most of a
-second."""
+from cliffgym.kernels import COMPILED_WORK, choose_kernel, compiled
 
 
 def heights(

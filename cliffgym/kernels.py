@@ -14,6 +14,12 @@ from cliffgym.checks import choice
 KERNELS = ("auto", "numpy", "numba")
 """What a parameter `kernel` may be. "auto" is numba where it is installed and the work is large enough, else NumPy."""
 
+COMPILED_WORK = 100_000
+"""Successor slots S · A · B, times rewards where there are several, from which solvers compile if told "auto".
+
+Below it NumPy solves in milliseconds to tenths of a second, and loading numba takes most of a second.
+"""
+
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 

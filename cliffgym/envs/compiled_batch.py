@@ -6,7 +6,6 @@ Importing this module imports numba.
 Shapes: N copies, S states, A actions, B successor slots, M credits, T steps.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from cliffgym.envs.batch import MOVE, NOBODY, POLICY, START, Batch, Stepped, Traces
 from cliffgym.envs.step_tables import StepTables
-from cliffgym.envs.streams import FIRST_FACTOR, GOLDEN, SECOND_FACTOR, stream_keys
+from cliffgym.envs.streams import FIRST_FACTOR, GOLDEN, SECOND_FACTOR
 from cliffgym.kernels import compiled
 
 _GOLDEN, _FIRST, _SECOND = np.uint64(GOLDEN), np.uint64(FIRST_FACTOR), np.uint64(SECOND_FACTOR)
@@ -158,11 +157,6 @@ class CompiledBatch(Batch):
         self._starts = starts.states, starts.cumulative, starts.guide, self._keys, self._drawn, np.empty(size)
         # One more place than copies, for the candidate that did not count.
         self._scratch = np.empty(size, np.int64), np.empty(size + 1, np.int64)
-
-    def seed(self, which: NDArray[np.intp], seeds: Sequence[int]) -> None:
-        """As `Batch.seed`."""
-        self._keys[:, which] = stream_keys(seeds)
-        self._drawn[:, which] = 0
 
     def restart(self, which: NDArray[np.intp]) -> None:
         """As `Batch.restart`."""

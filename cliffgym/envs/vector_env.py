@@ -5,6 +5,7 @@ Shapes: N copies, S states, A actions, K components, T steps.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeGuard
 
 import gymnasium as gym
@@ -141,9 +142,7 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         self._component_keys = [(name, f"_{name}") for name in self.scenario.components.names]
         # By state, None where no trace has ended: objects that are at hand are quicker to take than to make.
         self._outcomes = np.array(self.scenario.outcomes, dtype=object)
-        self._final_states = np.arange(self.mdp.num_states).astype(object)
-        for objects in (self._outcomes, self._final_states):
-            objects[~self.mdp.terminal] = None
+        self._outcomes[~self.mdp.terminal] = None
         self.set_reward(reward)
 
     def _make_batch(self) -> Batch:
@@ -351,6 +350,13 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
             self._add_oracle(final, stepped.credits.copy(), ended)
             final |= {"outcome": self._of_ended(self._outcomes, stepped, places), "_outcome": ended}
         infos |= {"final_obs": observations, "_final_obs": ended, "final_info": final, "_final_info": ended}
+
+    @cached_property
+    def _final_states(self) -> NDArray[Any]:
+        """(S,) numbers of terminal states as objects, None for the others; only "same_step" asks for them."""
+        numbers = np.arange(self.mdp.num_states).astype(object)
+        numbers[~self.mdp.terminal] = None
+        return numbers
 
     def _of_ended(self, by_state: NDArray[Any], stepped: Stepped, places: NDArray[np.intp]) -> NDArray[Any]:
         """(N,) objects by the states that traces ended in, None for the others."""

@@ -13,14 +13,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from cliffgym.kernels import choose_kernel
+from cliffgym.kernels import COMPILED_WORK, choose_kernel
 from cliffgym.mdp import TabularMDP
-
-COMPILED_WORK = 100_000
-"""Successor slots times rewards, S · A · B · N, from which "auto" compiles.
-
-Below it NumPy solves in milliseconds to tenths of a second, and loading numba takes most of a second.
-"""
 
 BLOCK = 1 << 19
 """Successor slots times rewards that NumPy takes up at once: what temporaries hold, unless one reward is more."""
