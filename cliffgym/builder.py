@@ -4,7 +4,8 @@ A grammar is a list of prompts and a rule that says, for a prompt and the tokens
 on, has ended, or is malformed. States are the prefixes that the rule lets happen, found breadth first, so that a trace
 of a reasoning model and a path in the MDP are the same thing.
 
-Shapes: S states, A tokens, K components, N prompts, T the longest trace in tokens.
+Shapes: S states, A tokens, K components, N prompts, T the longest trace in tokens, W states of the world where prompts
+have hidden classes, H prompts as the rule knows them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,10 +14,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from cliffgym.checks import array, listing, number
+from cliffgym.checks import array, integer, listing, number
 from cliffgym.mdp import TabularMDP
+from cliffgym.observed import ObservedMDP, observe
 from cliffgym.rewards import RewardComponents
-from cliffgym.trace_scenario import Scenario
+from cliffgym.trace_scenario import HiddenClasses, Scenario
 
 MALFORMED = "malformed"
 _MAX_STATES = 2_000_000
@@ -46,6 +48,8 @@ def build_scenario(
     gamma: float,
     token_texts: Mapping[str, str] | None = None,
     prompt_probabilities: Sequence[float] | None = None,
+    hidden_prompts: Sequence[tuple[str, int]] | None = None,
+    objectives: Mapping[str, float] | None = None,
 ) -> Scenario:
     """Enumerates a grammar of traces and returns its scenario.
 
@@ -58,11 +62,16 @@ def build_scenario(
         rewards: Weights of components by reward name; must contain `incomplete` and `true`.
         gamma: Discount of one token.
         token_texts: What tokens read as in a transcript.
-        prompt_probabilities: (N,) default uniform.
+        prompt_probabilities: (N,) default uniform; with `hidden_prompts`, (H,).
+        hidden_prompts: Where prompts have classes that the agent cannot see: H pairs of a class and the number of the
+            prompt as which it reads. The rule is then called with a number 0..H-1 of these; what it credits is what is
+            paid, and what the agent may expect is weighted by how likely each class is, given the prompt.
+        objectives: As the attribute of `Scenario`.
 
     Raises:
         ValueError: A rule credits an unknown component or ends a trace without saying how, a reward is missing or
-            weighs an unknown component, the grammar has more than two million states, or the arrays are invalid.
+            weighs an unknown component, the grammar has more than two million states, the arrays are invalid, a class
+            changes which tokens are allowed or when a trace ends (see `observe`), or no class reads as some prompt.
 
     >>> coin = build_scenario(
     ...     id="Coin-v0", prompts=["Call it."], tokens=["heads", "tails"], gamma=1.0, components=["won"],
@@ -74,16 +83,18 @@ def build_scenario(
     """
     if not prompts or not tokens:
         raise ValueError(f"{id} must have prompts and tokens, got {len(prompts)} and {len(tokens)}")
-    tree = _grow(id, len(prompts), tokens, rule)
+    looks = _check_hidden(hidden_prompts, len(prompts))
+    H = len(prompts) if looks is None else len(looks)
+    tree = _grow(id, H, tokens, rule)
     S, A = len(tree.prefixes), len(tokens)
     mask = np.ones((S, A), dtype=bool)
     mask[tuple(np.array(tree.illegal, dtype=np.intp).reshape(-1, 2).T)] = False
     if prompt_probabilities is None:
-        prompt_probabilities = [1 / len(prompts)] * len(prompts)
+        prompt_probabilities = [1 / H] * H
     chances = array("prompt_probabilities", prompt_probabilities)
-    if chances.shape != (len(prompts),):
-        raise ValueError(f"prompt_probabilities must have shape ({len(prompts)},), got {chances.shape}")
-    initial = np.concatenate([chances, np.zeros(S - len(prompts))])
+    if chances.shape != (H,):
+        raise ValueError(f"prompt_probabilities must have shape ({H},), got {chances.shape}")
+    initial = np.concatenate([chances, np.zeros(S - H)])
     mdp = TabularMDP(
         successors=np.array(tree.successors, dtype=np.intp)[:, :, None],
         probabilities=np.ones((S, A, 1)),
@@ -91,7 +102,7 @@ def build_scenario(
         terminal=np.array([bool(outcome) for outcome in tree.outcomes]),
         gamma=gamma,
         action_mask=mask,
-        state_names=tuple(_state_name(*state) for state in tree.prefixes),
+        state_names=tuple(_state_name(*state, looks) for state in tree.prefixes),
         action_names=tuple(tokens),
     )
     parts = _components(id, (*components, MALFORMED), tree, (S, A))
@@ -100,6 +111,11 @@ def build_scenario(
             raise ValueError(f'rewards of {id} must contain "{name}", got {listing(rewards)}')
     for weighting in rewards.values():
         parts.weights(weighting)  # refuses unknown components
+    hidden, shown = None, tree
+    if looks is not None:
+        seen, shown = _look(mdp, tree, looks, len(prompts))
+        hidden = _hidden_classes(seen, parts, tree, looks, chances)
+        mdp, parts = seen.mdp, seen.components(parts)
     return Scenario(
         id=id,
         mdp=mdp,
@@ -107,10 +123,12 @@ def build_scenario(
         rewards={name: dict(weighting) for name, weighting in rewards.items()},
         prompts=tuple(prompts),
         prompt_states=np.arange(len(prompts)),
-        state_prompts=np.array([prompt for prompt, _ in tree.prefixes]),
-        state_tokens=_token_table(tree, tokens),
-        outcomes=tuple(tree.outcomes),
+        state_prompts=np.array([prompt for prompt, _ in shown.prefixes]),
+        state_tokens=_token_table(shown, tokens),
+        outcomes=tuple(shown.outcomes),
         token_texts=dict(token_texts or {}),
+        objectives=objectives,  # type: ignore[arg-type]  # None: what rewards weigh
+        hidden=hidden,
     )
 
 
@@ -167,6 +185,54 @@ def _grow(id: str, num_prompts: int, tokens: Sequence[str], rule: Rule) -> _Tree
     return tree
 
 
+Looks = Sequence[tuple[str, int]]
+"""The class of each prompt that the rule knows, and the number of the prompt as which it reads."""
+
+
+def _check_hidden(hidden: Sequence[tuple[str, int]] | None, num_prompts: int) -> Looks | None:
+    if hidden is None:
+        return None
+    looks = [(name, integer(f"hidden_prompts[{i}][1]", to, 0, num_prompts - 1)) for i, (name, to) in enumerate(hidden)]
+    missing = sorted(set(range(num_prompts)) - {to for _, to in looks})
+    if missing:
+        raise ValueError(f"hidden_prompts must read as every prompt, got none that reads as prompt {missing[0]}")
+    return looks
+
+
+def _look(world: TabularMDP, tree: _Tree, looks: Looks, num_prompts: int) -> tuple[ObservedMDP, _Tree]:
+    """What the agent sees: the prompt as it reads, and the tokens. Prompts come first, the malformed state last."""
+    number: dict[tuple[int, tuple[str, ...]], int] = {(prompt, ()): prompt for prompt in range(num_prompts)}
+    outcomes: list[dict[str, None]] = [{} for _ in range(num_prompts)]  # dictionaries: sets that keep their order
+    observations = []
+    for (prompt, prefix), outcome in zip(tree.prefixes, tree.outcomes, strict=True):
+        place = number.setdefault((prompt if prompt < 0 else looks[prompt][1], prefix), len(number))
+        outcomes += [{} for _ in range(len(number) - len(outcomes))]
+        outcomes[place] |= {outcome: None}
+        observations.append(place)
+    prefixes = list(number)
+    names = tuple(_state_name(*state, None) for state in prefixes)
+    seen = observe(world, np.array(observations), observation_names=names)
+    return seen, _Tree(prefixes, [" or ".join(filter(None, texts)) for texts in outcomes])
+
+
+def _hidden_classes(
+    seen: ObservedMDP, parts: RewardComponents, tree: _Tree, looks: Looks, chances: NDArray[np.float64]
+) -> HiddenClasses:
+    """The world behind what the agent sees. A prompt that is never drawn is of each of its classes alike."""
+    names = tuple(dict.fromkeys(name for name, _ in looks))
+    prompts = np.array([prompt for _, prompt in looks])
+    totals = np.bincount(prompts, weights=chances)[prompts]
+    start = np.where(totals > 0, chances / np.where(totals > 0, totals, 1), 1 / np.bincount(prompts)[prompts])
+    return HiddenClasses(
+        names=names,
+        seen=seen,
+        components=parts,
+        outcomes=tuple(tree.outcomes),
+        state_classes=np.array([-1 if p < 0 else names.index(looks[p][0]) for p, _ in tree.prefixes]),
+        start_chances=np.concatenate([start, np.zeros(len(tree.prefixes) - len(looks))]),
+    )
+
+
 def _components(id: str, names: tuple[str, ...], tree: _Tree, shape: tuple[int, int]) -> RewardComponents:
     table = np.zeros((len(names), *shape))
     for (state, action), credit in tree.credits.items():
@@ -188,7 +254,8 @@ def _token_table(tree: _Tree, tokens: Sequence[str]) -> NDArray[np.intp]:
     return table
 
 
-def _state_name(prompt: int, prefix: tuple[str, ...]) -> str:
+def _state_name(prompt: int, prefix: tuple[str, ...], looks: Looks | None) -> str:
     if prompt < 0:
         return MALFORMED
-    return f"prompt {prompt}" + (f" · {' '.join(prefix)}" if prefix else "")
+    start = f"prompt {prompt}" if looks is None else f"{looks[prompt][0]} prompt {looks[prompt][1]}"
+    return start + (f" · {' '.join(prefix)}" if prefix else "")

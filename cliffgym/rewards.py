@@ -16,6 +16,11 @@ from numpy.typing import ArrayLike, NDArray
 from cliffgym.checks import array, listing, number
 from cliffgym.mdp import TabularMDP
 
+_SUM_TOLERANCE = 1e-9
+
+Weighting = Mapping[str, float | Sequence[float] | NDArray[np.float64]]
+"""Weights of components by name: numbers, or arrays (S,) of weights that depend on the state."""
+
 
 @dataclass(frozen=True, eq=False)
 class RewardComponents:
@@ -79,24 +84,45 @@ class RewardComponents:
             raise ValueError(f"component must be one of {listing(self.names)}, got {name!r}")
         return self.names.index(name)
 
-    def weights(self, weighting: Mapping[str, float]) -> NDArray[np.float64]:
+    def weights(self, weighting: Weighting) -> NDArray[np.float64]:
         """A mapping of component names to weights as an array (K,); components it does not name weigh 0.
 
+        Args:
+            weighting: By name a number, or an array (S,) of weights that depend on the state. With one of these, the
+                result is (K, S).
+
         Raises:
-            ValueError: A name is unknown, or a weight is NaN or infinite.
+            ValueError: A name is unknown, a weight is NaN or infinite, or an array has another shape.
             TypeError: A weight is not a number.
         """
+        shape, by_state = (self.table.shape[1],), {}
         weights = np.zeros(len(self))
         for name, weight in weighting.items():
-            weights[self.index(name)] = number(f"weight of {name!r}", weight)
-        return weights
+            k = self.index(name)
+            if np.ndim(weight) == 0:
+                weights[k] = number(f"weight of {name!r}", weight)
+                continue
+            by_state[k] = array(f"weight of {name!r}", weight)
+            if by_state[k].shape != shape:
+                raise ValueError(
+                    f"weight of {name!r} must be a number or have shape (S,) = {shape}, got shape {by_state[k].shape}"
+                )
+            if not np.isfinite(by_state[k]).all():
+                state = int((~np.isfinite(by_state[k])).argmax())
+                raise ValueError(f"weight of {name!r} must be finite, got {by_state[k][state]} at state {state}")
+        if not by_state:
+            return weights
+        table = np.repeat(weights[:, None], shape[0], axis=1)
+        for k, row in by_state.items():
+            table[k] = row
+        return table
 
-    def combine(self, weights: Mapping[str, float] | ArrayLike) -> NDArray[np.float64]:
+    def combine(self, weights: Weighting | ArrayLike) -> NDArray[np.float64]:
         """The reward Σ_k w_k R_k.
 
         Args:
-            weights: A mapping of names to numbers, an array (K,), or an array (K, S) of weights that depend on the
-                state: the paper's effective reward R_eff(s, a) = Σ_k w_k(s) R_k(s, a).
+            weights: A mapping of names to numbers or arrays (S,), an array (K,), or an array (K, S) of weights that
+                depend on the state: the paper's effective reward R_eff(s, a) = Σ_k w_k(s) R_k(s, a).
 
         Returns:
             (S, A) reward.
@@ -124,6 +150,60 @@ class RewardComponents:
 
     def __repr__(self) -> str:
         return f"RewardComponents({', '.join(self.names)})"
+
+
+def posterior_weights(mixture: ArrayLike, rates: ArrayLike) -> NDArray[np.float64]:
+    """The weights of an effective reward: how likely each class is, given what the agent sees.
+
+    By Bayes' rule w_k(s) = p_k e_k(s) / Σ_j p_j e_j(s). Where no class leads to a state, all its weights are 0.
+
+    Args:
+        mixture: (K,) the share p_k of each class among prompts, >= 0, summing to 1.
+        rates: (K, S) the probability e_k(s) that a prompt of class k looks like s (for states after it, like the prompt
+            before them), in [0, 1].
+
+    Returns:
+        (K, S) weights, as `RewardComponents.combine` takes them.
+
+    Raises:
+        ValueError: A share is negative, they do not sum to 1, a rate is outside [0, 1], or the shapes disagree.
+        TypeError: The entries are not numbers.
+
+    Source: arXiv:2507.20150, section 4 (the weights of the effective reward, which the paper takes as given).
+
+    >>> posterior_weights([0.5, 0.25, 0.25], [[0.75, 0], [0, 0], [0.5, 0]])
+    array([[0.75, 0.  ],
+           [0.  , 0.  ],
+           [0.25, 0.  ]])
+    """
+    shares, table = check_mixture("mixture", mixture), array("rates", rates)
+    if table.ndim != 2 or len(table) != shares.size:
+        raise ValueError(f"rates must have shape (K, S) with K = {shares.size} shares, got {table.shape}")
+    wrong = ~((table >= 0) & (table <= 1))
+    if wrong.any():
+        k, state = np.argwhere(wrong)[0]
+        raise ValueError(f"rates must be in [0, 1], got {table[k, state]} of class {k} at state {state}")
+    joint = shares[:, None] * table
+    totals = joint.sum(axis=0)
+    return np.divide(joint, totals, out=np.zeros_like(joint), where=totals > 0)
+
+
+def check_mixture(name: str, shares: ArrayLike) -> NDArray[np.float64]:
+    """Returns shares (K,) of a mixture as floats.
+
+    Raises:
+        ValueError: They are not a non-empty list of numbers >= 0 that sum to 1.
+        TypeError: They are not numbers.
+    """
+    mixture = array(name, shares)
+    if mixture.ndim != 1 or not mixture.size:
+        raise ValueError(f"{name} must be a list of shares, one for each class, got shape {mixture.shape}")
+    negative = ~(mixture >= 0)
+    if negative.any():
+        raise ValueError(f"{name} must be >= 0, got {mixture[negative][0]} at place {int(negative.argmax())}")
+    if not abs(mixture.sum() - 1) <= _SUM_TOLERANCE:
+        raise ValueError(f"{name} must sum to 1, got {mixture.tolist()} with sum {mixture.sum()}")
+    return mixture
 
 
 def check_reward(mdp: TabularMDP, reward: ArrayLike, name: str = "reward") -> NDArray[np.float64]:

@@ -1,10 +1,16 @@
 """A scenario: a finite MDP of traces, the components of its outcome, and the rewards that weigh them.
 
-Shapes: S states, A actions (tokens), K components, N prompts, T the longest trace in tokens.
+Where prompts have hidden classes, a scenario is what the agent sees: its MDP is that of the observations and its
+components are expected ones, so that every solver speaks about agents that cannot see the class. What an environment
+steps and pays is the world behind it.
+
+Shapes: S states, A actions (tokens), K components, N prompts, T the longest trace in tokens, W states of the world,
+C classes.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,7 +18,47 @@ from numpy.typing import ArrayLike, NDArray
 
 from cliffgym.checks import choice
 from cliffgym.mdp import TabularMDP
-from cliffgym.rewards import RewardComponents, check_reward
+from cliffgym.observed import ObservedMDP
+from cliffgym.rewards import RewardComponents, Weighting, check_reward
+
+
+@dataclass(frozen=True, eq=False)
+class HiddenClasses:
+    """The world behind a scenario whose prompts have classes that the agent cannot see.
+
+    Attributes:
+        names: C class names.
+        seen: The dynamics of the world, what the agent observes of its states, and what it may believe.
+        components: What a trace is credited with, (K, W, A): by the class that was drawn.
+        outcomes: W texts that say how a trace ended there; empty at states where none has.
+        state_classes: (W,) the class of each state of the world; -1 at "malformed".
+        start_chances: (W,) the chance of starting in each state, given its prompt; 0 where no trace starts.
+    """
+
+    names: tuple[str, ...]
+    seen: ObservedMDP
+    components: RewardComponents
+    outcomes: tuple[str, ...]
+    state_classes: NDArray[np.intp]
+    start_chances: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        for name, kind in (("state_classes", np.intp), ("start_chances", np.float64)):
+            values = np.array(getattr(self, name), dtype=kind)
+            values.setflags(write=False)
+            object.__setattr__(self, name, values)
+
+    @cached_property
+    def class_weights(self) -> NDArray[np.float64]:
+        """(C, S) the posterior of each class in each state that the agent sees; 0 where no trace ever comes."""
+        weights = np.zeros((len(self.names), self.seen.mdp.num_states))
+        known = self.state_classes >= 0
+        np.add.at(weights, (self.state_classes[known], self.seen.observations[known]), self.seen.beliefs[known])
+        weights.setflags(write=False)
+        return weights
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), tuple(getattr(self, f.name) for f in fields(self))
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +82,14 @@ class Scenario:
         outcomes: S texts that say how a trace ended there; empty at states where none has.
         token_texts: What a token reads as in a transcript.
         parameters: The keyword arguments it was made with.
+        reference: (S, A) the policy before training, which KL penalties refer to and "before and after" compares with.
+            Default: every legal token is equally likely.
+        objectives: Components as a multi-objective environment pays them, by name the factor that makes more of it
+            better: +1 or -1. Default: all that the rewards weigh, with the sign that the first reward gives them that
+            gives them any, `true` before others.
+        hidden: What the agent does not see, if its prompts have hidden classes: then `mdp` and `components` are what it
+            sees and may expect.
+        evaluation: The same scenario over all prompts, if training leaves some out; states are the same.
     """
 
     id: str
@@ -49,23 +103,83 @@ class Scenario:
     outcomes: tuple[str, ...]
     token_texts: Mapping[str, str]
     parameters: Mapping[str, object] = field(default_factory=dict)
+    reference: NDArray[np.float64] = field(default=None)  # type: ignore[assignment]  # None: uniform
+    objectives: Mapping[str, float] = field(default=None)  # type: ignore[assignment]  # None: what rewards weigh
+    hidden: HiddenClasses | None = None
+    evaluation: "Scenario | None" = None
 
     def __post_init__(self) -> None:
-        for name in ("prompt_states", "state_prompts", "state_tokens"):
-            array = np.array(getattr(self, name), dtype=np.intp)
-            array.setflags(write=False)
-            object.__setattr__(self, name, array)
+        legal = self.mdp.action_mask
+        reference = legal / legal.sum(axis=1, keepdims=True) if self.reference is None else self.reference
+        object.__setattr__(self, "reference", reference)
+        for name in ("prompt_states", "state_prompts", "state_tokens", "reference"):
+            kind = np.float64 if name == "reference" else np.intp
+            values = np.array(getattr(self, name), dtype=kind)
+            values.setflags(write=False)
+            object.__setattr__(self, name, values)
+        if self.reference.shape != legal.shape or not np.allclose(self.reference.sum(axis=1), 1):
+            raise ValueError(
+                f"reference must be probabilities (S, A) = {legal.shape} that sum to 1 in each state, got shape "
+                f"{self.reference.shape} and sums {np.unique(self.reference.sum(axis=-1))[:3]}"
+            )
+        objectives = self._weighed() if self.objectives is None else dict(self.objectives)
+        for name in objectives:
+            self.components.index(name)
+        object.__setattr__(self, "objectives", objectives)
+
+    def _weighed(self) -> dict[str, float]:
+        """What the rewards weigh, in the order of the components."""
+        signs: dict[str, float] = {}
+        for reward in ("true", *self.rewards):
+            for name, weight in self.rewards.get(reward, {}).items():
+                if weight and name not in signs:
+                    signs[name] = float(np.sign(weight))
+        return {name: signs[name] for name in self.components.names if name in signs}
+
+    @property
+    def world(self) -> TabularMDP:
+        """The dynamics that an environment steps, (W, A, B): those of `mdp` unless there are hidden classes."""
+        return self.mdp if self.hidden is None else self.hidden.seen.world
+
+    @property
+    def realised_components(self) -> RewardComponents:
+        """What a step of the world is credited with, (K, W, A); `components` are what an agent may expect of it."""
+        return self.components if self.hidden is None else self.hidden.components
+
+    @property
+    def realised_outcomes(self) -> tuple[str, ...]:
+        """W texts that say how a trace of the world ended; `outcomes` are what an agent can tell of it."""
+        return self.outcomes if self.hidden is None else self.hidden.outcomes
+
+    def realised_reward(self, reward: str | Weighting | ArrayLike) -> NDArray[np.float64]:
+        """(W, A) what a step of the world pays: by the class that was drawn. Else as `reward`, a table being (S, A)."""
+        if self.hidden is None:
+            return self.reward(reward)
+        seen = self.hidden.seen
+        if isinstance(reward, str):
+            reward = self.rewards[choice("reward", reward, self.rewards, place=self.id)]
+        if not isinstance(reward, Mapping):
+            return seen.lift(check_reward(self.mdp, reward))
+        weights = self.components.weights(reward)
+        return self.hidden.components.combine(weights if weights.ndim == 1 else weights[:, seen.observations])
+
+    @cached_property
+    def undetermined(self) -> NDArray[np.intp]:
+        """(n,) the states that evaluation can come to and training cannot: no reward of training says what to do."""
+        full = self if self.evaluation is None else self.evaluation
+        return np.flatnonzero(full.mdp.reachable & ~self.mdp.reachable & ~self.mdp.terminal)
 
     @property
     def tokens(self) -> tuple[str, ...]:
         """The A tokens, by action number."""
         return self.mdp.action_names or ()
 
-    def reward(self, reward: str | Mapping[str, float] | ArrayLike) -> NDArray[np.float64]:
+    def reward(self, reward: str | Weighting | ArrayLike) -> NDArray[np.float64]:
         """The table (S, A) of a reward.
 
         Args:
-            reward: The name of one of `rewards`, a mapping of component names to weights, or a table (S, A).
+            reward: The name of one of `rewards`, a mapping of component names to weights (numbers, or arrays (S,) of
+                weights that depend on the state), or a table (S, A).
 
         Raises:
             ValueError: The name or a component is unknown, a weight or entry is not finite, the table has another

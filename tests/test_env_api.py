@@ -63,10 +63,11 @@ def rest_of_episode(env: gym.Env[Any, Any], draw: np.random.Generator) -> list[A
 
 
 def start_a_long_trace(env: cliffgym.CliffEnv) -> None:
-    """Resets, and emits a token after which the trace goes on."""
+    """Resets, and emits a token after which the trace goes on, if there is one."""
     state, _ = env.reset(seed=3)
     going_on = ~env.mdp.terminal[env.mdp.successors[state, :, 0]]
-    env.step(int(np.flatnonzero(going_on)[0]))
+    if going_on.any():
+        env.step(int(np.flatnonzero(going_on)[0]))
 
 
 # Checkers. Gymnasium reports most of what it dislikes through warnings.warn, and every warning here is an error.

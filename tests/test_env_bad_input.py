@@ -14,7 +14,9 @@ from cliffgym import CliffEnv
 IDS = list(cliffgym.SCENARIOS)
 every_id = pytest.mark.parametrize("id", IDS)
 
-MINIMUM = {"budget": 0, "seed": 0, "states": 2}  # every other whole number must be at least 1
+# Every other whole number must be at least 1.
+MINIMUM = {("Cliff-Garnet-v0", "seed"): 0, ("Cliff-Garnet-v0", "states"): 2}
+MINIMUM |= {(id, "budget"): 0 for id in ("Cliff-LengthPenalty-v0", "Cliff-LengthControl-v0")}
 
 
 def keywords(kind: type) -> list[tuple[str, str]]:
@@ -99,7 +101,7 @@ def test_sizes_are_whole_numbers(id: str, name: str, bad: Any) -> None:
 
 @pytest.mark.parametrize(("id", "name"), keywords(int))
 def test_sizes_are_large_enough(id: str, name: str) -> None:
-    minimum = MINIMUM.get(name, 1)
+    minimum = MINIMUM.get((id, name), 1)
     bad: Any
     for bad in (minimum - 1, -(10**20)):
         with pytest.raises(ValueError, match=rf"{name} must be (>= {minimum}|in \[{minimum}, .*), got {bad}"):

@@ -133,10 +133,11 @@ class CliffVecEnv(VecEnv):
     ) -> None:
         """Says of the copies `ended` how their traces ended, in the states (n,), with the last credits (2 + K, n)."""
         elapsed = round(time.perf_counter() - self._began, 6)
-        outcomes, names = self.envs.scenario.outcomes, self._credit_names
+        scenario, names = self.envs.scenario, self._credit_names
+        outcomes = scenario.realised_outcomes
         returns, lengths = self._returns[ended].round(6).tolist(), self._lengths[ended].tolist()
         sums, lasts = self._credits[:, ended].T.tolist(), credits.T.tolist()
-        observations, masks = self.envs.observe(states), self.envs.mdp.action_mask[states].astype(np.int8)
+        observations, masks = self.envs.observe(states), scenario.world.action_mask[states].astype(np.int8)
         for place, copy in enumerate(ended.tolist()):
             episode = {"r": returns[place], "l": lengths[place], "t": elapsed}
             info: dict[str, Any] = {

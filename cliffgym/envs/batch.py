@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cliffgym.envs.step_tables import StepTables
 from cliffgym.envs.streams import STREAMS, stream_keys, uniforms
 
-START, MOVE, POLICY = range(len(STREAMS))
+START, MOVE, POLICY, CLASS = range(len(STREAMS))
 _NUMBERS_AHEAD = 16_384
 """Numbers drawn at once: an array of them is small enough for memory that is at hand already (128 KiB)."""
 _DEPTHS = 8, 256
@@ -102,6 +102,17 @@ class Batch:
         self.states[which] = states
         self.done[which] = False
         self._waiting = NOBODY if which is self._waiting else self.done.nonzero()[0]
+
+    def place_at_prompts(self, which: NDArray[np.intp], prompts: NDArray[np.intp]) -> None:
+        """Starts new traces of some copies, no copy twice, with given prompts, whose classes are drawn."""
+        states = np.empty(which.size, dtype=np.int64)
+        for prompt in np.unique(prompts):
+            places = np.flatnonzero(prompts == prompt)
+            copies = which[places]
+            numbers = uniforms(self._keys[CLASS, copies], self._drawn[CLASS, copies])
+            states[places] = self.tables.prompt_starts[prompt].at(numbers)
+            self._drawn[CLASS, copies] += 1
+        self.place(which, states)
 
     def restart(self, which: NDArray[np.intp]) -> None:
         """Starts new traces of some copies, no copy twice, in states drawn from the initial distribution."""

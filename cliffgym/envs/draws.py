@@ -4,14 +4,17 @@ Shapes: S states, A actions, B successor slots.
 """
 
 from bisect import bisect_right
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cliffgym.envs.streams import stream_keys, uniforms
+from cliffgym.envs.streams import STREAMS, stream_keys, uniforms
 from cliffgym.mdp import TabularMDP
+from cliffgym.trace_scenario import Scenario
 
 _SMALLEST_BLOCK, _LARGEST_BLOCK = 32, 4096
+_CLASS = STREAMS.index("class")
 _PARTS = 4096
 _FEW = 64
 
@@ -20,14 +23,16 @@ class Draws:
     """First states of traces and successor slots of steps, drawn in blocks.
 
     Args:
-        mdp: The dynamics.
+        mdp: The dynamics of the world.
+        prompt_starts: What `prompt_starts` makes, where prompts have hidden classes.
 
     Attributes:
         source: The NumPy generator from whose seed the present key was made.
     """
 
-    def __init__(self, mdp: TabularMDP) -> None:
+    def __init__(self, mdp: TabularMDP, prompt_starts: "Sequence[Starts]" = ()) -> None:
         self._start_states = Starts(mdp.initial)
+        self._prompt_starts = prompt_starts
         self._cumulative = cumulative(mdp.probabilities)
         self.source: object = self  # no generator yet
         self._moves: list[float] = []
@@ -38,12 +43,18 @@ class Draws:
             seed = int(generator.integers(0, 2**63))
         self.source = generator
         self._keys = stream_keys([seed])[:, 0]
-        self._drawn = [0, 0]
+        self._drawn = [0] * len(STREAMS)
         self._moves = []
 
     def starts(self) -> list[int]:
         """The first states of the traces to come, the next one last."""
         return self._start_states.at(self._block(0)).tolist()
+
+    def prompt_start(self, prompt: int) -> int:
+        """The first state of a trace that starts with a given prompt, whose class is drawn."""
+        starts = self._prompt_starts[prompt]
+        self._drawn[_CLASS] += 1
+        return int(starts.at(uniforms(self._keys[_CLASS], np.array([self._drawn[_CLASS] - 1])))[0])
 
     def slot(self, state: int, action: int) -> int:
         """Which successor slot the next step falls into."""
@@ -93,6 +104,15 @@ class Starts:
                 places += low
                 low = self.cumulative.take(places) <= numbers
         return self.states.take(places)
+
+
+def prompt_starts(scenario: Scenario) -> list[Starts]:
+    """N distributions of first states, one for each prompt; none at all if prompts have no hidden classes."""
+    hidden = scenario.hidden
+    if hidden is None:
+        return []
+    behind = (hidden.seen.observations == state for state in scenario.prompt_states)
+    return [Starts(np.where(states, hidden.start_chances, 0.0)) for states in behind]
 
 
 def cumulative(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:

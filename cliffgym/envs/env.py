@@ -1,6 +1,6 @@
 """The Gymnasium environment: it steps the very arrays that the solvers solve.
 
-Shapes: S states, A actions, B successor slots.
+Shapes: S states, A actions, B successor slots, W states of the world where prompts have hidden classes (else W is S).
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cliffgym.checks import choice, flag, integer, listing
 from cliffgym.envs.arguments import find_scenario
-from cliffgym.envs.draws import Draws
+from cliffgym.envs.draws import Draws, prompt_starts
 from cliffgym.envs.observations import StateObservation, make_observation
 from cliffgym.envs.rendering import Frame, Step, Trace, draw_frame, transcript_lines
 from cliffgym.mdp import TabularMDP
@@ -33,17 +33,18 @@ class Place:
     """A state as `step` meets it. Attributes of plain objects are read several times faster than entries of arrays.
 
     Attributes:
-        state: Its number.
+        state: Its number in the world.
+        seen: The number of the state that the agent sees.
         ended: Whether the trace has ended there.
         copy_mask: Returns a new (A,) int8, 1 where the token is allowed.
         moves: By token, where it has been looked up: (reward, next place, oracle if it is shown); where transitions
             are random, a list of such by successor slot.
     """
 
-    __slots__ = ("copy_mask", "ended", "moves", "state")
+    __slots__ = ("copy_mask", "ended", "moves", "seen", "state")
 
-    def __init__(self, state: int, ended: bool, mask: NDArray[np.int8]) -> None:
-        self.state, self.ended, self.copy_mask = state, ended, mask.copy
+    def __init__(self, state: int, seen: int, ended: bool, mask: NDArray[np.int8]) -> None:
+        self.state, self.seen, self.ended, self.copy_mask = state, seen, ended, mask.copy
         self.moves: list[Any] = [None] * mask.size
 
 
@@ -51,7 +52,9 @@ class CliffEnv(gym.Env[Any, np.int64]):
     """A scenario as a Gymnasium environment: emit one token a step until the trace ends, and be paid for its outcome.
 
     `gym.make("Cliff-Slacker-v0", reward="true", problems=8)` makes one; the page of each scenario is the docstring of
-    its function in `cliffgym.SCENARIOS`. Episodes always terminate; they are never truncated.
+    its function in `cliffgym.SCENARIOS`. Episodes always terminate; they are never truncated. Where prompts have hidden
+    classes, observations tell what the agent sees, `step` pays by the class that was drawn, and `info` carries what
+    that class is credited with.
 
     Args:
         scenario: A registered id, or a Scenario of your own.
@@ -95,17 +98,18 @@ class CliffEnv(gym.Env[Any, np.int64]):
         self.render_mode = render_mode
         self.oracle = flag("oracle", oracle)
         self.observation = observation
-        mdp = self.scenario.mdp
+        self._world = world = self.scenario.world
+        self._seen = None if self.scenario.hidden is None else self.scenario.hidden.seen.observations
         self._look = make_observation(self.scenario, observation)
         self.observation_space = self._look.space
-        self.action_space = spaces.Discrete(mdp.num_actions)
+        self.action_space = spaces.Discrete(world.num_actions)
 
-        self._random = mdp.successors.shape[2] > 1
-        self._draws = Draws(mdp)
-        self._masks = mdp.action_mask.astype(np.int8)
-        self._true = self.scenario.reward("true")
-        self._incomplete = self.scenario.reward("incomplete")
-        self._num_actions = mdp.num_actions
+        self._random = world.successors.shape[2] > 1
+        self._draws = Draws(world, prompt_starts(self.scenario))
+        self._masks = world.action_mask.astype(np.int8)
+        self._true = self.scenario.realised_reward("true")
+        self._incomplete = self.scenario.realised_reward("incomplete")
+        self._num_actions = world.num_actions
         # Only the state's number is plain data that may be handed out again and again.
         self._observe = None if isinstance(self._look, StateObservation) else self._look.observe
         self._place: Place | None = None
@@ -118,12 +122,15 @@ class CliffEnv(gym.Env[Any, np.int64]):
 
     @property
     def mdp(self) -> TabularMDP:
-        """The dynamics."""
+        """The dynamics as the agent sees them."""
         return self.scenario.mdp
 
     @property
     def reward(self) -> NDArray[np.float64]:
-        """(S, A) the table that `step` pays at present; read-only, `set_reward` swaps it."""
+        """(S, A) the table that `step` pays at present; read-only, `set_reward` swaps it.
+
+        Where prompts have hidden classes, it is what the agent may expect to be paid.
+        """
         table = self._reward_table.view()
         table.setflags(write=False)
         return table
@@ -138,6 +145,7 @@ class CliffEnv(gym.Env[Any, np.int64]):
             ValueError: As `Scenario.reward`.
         """
         self._reward_table = self.scenario.reward(reward)
+        self._pay = self._reward_table if self._seen is None else self.scenario.realised_reward(reward)
         self.reward_name = reward if isinstance(reward, str) else "custom"
         self._places: dict[int, Place] = {}
         self._kept = 0  # moves that places keep
@@ -166,7 +174,7 @@ class CliffEnv(gym.Env[Any, np.int64]):
         place = self._chosen_start(options) if options else None
         if place is None:
             place = self._starts.pop() if self._starts else self._drawn_start()
-        self._place, state = place, place.state
+        self._place, state = place, place.seen
         if self._plain:
             return state, {"action_mask": place.copy_mask()}
         if self.render_mode is not None:
@@ -190,7 +198,10 @@ class CliffEnv(gym.Env[Any, np.int64]):
             prompt = integer("prompt", options["prompt"], 0, len(self.scenario.prompts) - 1)
         if "reward" in options:
             self.set_reward(options["reward"])
-        return None if prompt is None else self._look_up(int(self.scenario.prompt_states[prompt]))
+        if prompt is None:
+            return None
+        hidden = self._seen is not None
+        return self._look_up(self._draws.prompt_start(prompt) if hidden else int(self.scenario.prompt_states[prompt]))
 
     def step(self, action: int | np.integer[Any]) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Emits a token.
@@ -215,7 +226,7 @@ class CliffEnv(gym.Env[Any, np.int64]):
         if not 0 <= token < self._num_actions:
             raise ValueError(
                 f"action must be in [0, {self._num_actions - 1}] ({listing(self.scenario.tokens)}), got {token} at "
-                f"{self.mdp.describe_state(place.state)}"
+                f"{self.mdp.describe_state(place.seen)}"
             )
         move = place.moves[token] or self._look_up_move(place, token)
         if self._random:
@@ -223,7 +234,7 @@ class CliffEnv(gym.Env[Any, np.int64]):
         reward, following, oracle = move
         self._place = following
         if self._plain:
-            return following.state, reward, following.ended, False, {"action_mask": following.copy_mask()}
+            return following.seen, reward, following.ended, False, {"action_mask": following.copy_mask()}
         if oracle is None:
             info: dict[str, Any] = {"action_mask": following.copy_mask()}
         else:
@@ -235,30 +246,30 @@ class CliffEnv(gym.Env[Any, np.int64]):
                 "components": credits.copy(),
             }
             if following.ended:
-                info["outcome"] = self.scenario.outcomes[following.state]
+                info["outcome"] = self.scenario.realised_outcomes[following.state]
         if self._trace is not None:
-            self._record(place.state, token, following.state, reward)
-        state = following.state
+            self._record(place, token, following, reward)
+        state = following.seen
         return state if self._observe is None else self._observe(state), reward, following.ended, False, info
 
     def _look_up(self, state: int) -> Place:
         """The place of a state, made when it is first met."""
         place = self._places.get(state)
         if place is None:
-            ended = bool(self.mdp.terminal[state])
-            place = Place(state, ended, self._masks[state])
+            seen = state if self._seen is None else int(self._seen[state])
+            place = Place(state, seen, bool(self._world.terminal[state]), self._masks[state])
             self._places[state] = place
         return place
 
     def _look_up_move(self, place: Place, token: int) -> Any:
         """What a token leads to from a place, and where that is chance by successor slot; from now on kept there."""
-        state, parts = place.state, self.scenario.components
+        state, parts = place.state, self.scenario.realised_components
         oracle = None
         if self.oracle:
             credits = dict(zip(parts.names, parts.table[:, state, token].tolist(), strict=True))
             oracle = float(self._true[state, token]), float(self._incomplete[state, token]), credits
-        reward = float(self._reward_table[state, token])
-        moves = [(reward, self._look_up(to), oracle) for to in self.mdp.successors[state, token].tolist()]
+        reward = float(self._pay[state, token])
+        moves = [(reward, self._look_up(to), oracle) for to in self._world.successors[state, token].tolist()]
         found = place.moves[token] = moves if self._random else moves[0]
         self._kept += 1
         if self._kept > _MOST_KEPT:
@@ -270,12 +281,13 @@ class CliffEnv(gym.Env[Any, np.int64]):
         self._places, self._kept = {}, 0
         self._starts = [self._look_up(start.state) for start in self._starts]
 
-    def _record(self, state: int, token: int, following: int, reward: float) -> None:
+    def _record(self, place: Place, token: int, following: Place, reward: float) -> None:
         """Adds a step to the trace that is rendered."""
         if self._trace is not None:
-            pays = float(self._true[state, token]), float(self._incomplete[state, token])
-            self._trace.state = following
-            self._trace.steps.append(Step(state, token, reward, *pays))
+            pays = float(self._true[place.state, token]), float(self._incomplete[place.state, token])
+            self._trace.state = following.seen
+            self._trace.outcome = self.scenario.realised_outcomes[following.state]
+            self._trace.steps.append(Step(place.seen, token, reward, *pays))
             self._print()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -301,7 +313,7 @@ class CliffEnv(gym.Env[Any, np.int64]):
         """
         if self._place is None:
             raise ResetNeeded("action_masks needs a trace, got none: call reset first")
-        return self.mdp.action_mask[self._place.state].copy()
+        return self.mdp.action_mask[self._place.seen].copy()
 
     def observations(self) -> NDArray[Any]:
         """(S, ...) the observation of every state, to read a whole policy out of a network."""

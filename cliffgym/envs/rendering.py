@@ -39,10 +39,11 @@ class Step(NamedTuple):
 
 @dataclass
 class Trace:
-    """A trace from its first state to the one it has reached."""
+    """A trace from its first state to the one it has reached, as the agent sees them, and how it ended if it has."""
 
     state: int
     steps: list[Step] = field(default_factory=list)
+    outcome: str = ""
 
     @property
     def start(self) -> int:
@@ -59,7 +60,7 @@ def transcript_lines(scenario: Scenario, trace: Trace, reward_name: str, oracle:
         lines.append(f"  {scenario.token_text(step.action)}" + ("" if allowed else "  (not allowed here)"))
     if scenario.mdp.terminal[trace.state]:
         if oracle:
-            lines.append(f"= {scenario.outcomes[trace.state]}")
+            lines.append(f"= {trace.outcome}")
         lines.append("  " + ", ".join(f"{name} {value:g}" for name, value in _pay(trace, reward_name, oracle)))
     return lines
 
@@ -133,7 +134,7 @@ def _draw_outcome(
 ) -> None:
     """How the trace ended (unless hidden), and a bar of labelled numbers."""
     malformed = scenario.state_prompts[trace.state] < 0
-    outcome = scenario.outcomes[trace.state] if oracle else ""
+    outcome = trace.outcome if oracle else ""
     draw.line((20, top, FRAME_SIZE[0] - 20, top), fill=_LINE, width=2)
     colour = _WRONG if malformed else _INK
     for line in _wrapped(draw, outcome, 18, FRAME_SIZE[0] - 40)[:1]:

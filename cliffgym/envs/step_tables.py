@@ -1,6 +1,7 @@
 """What a batch of environments looks up at each step, laid out for gathering.
 
-Shapes: S states, A actions, B successor slots, K components, M = 2 + K credits. The pair s · A + a is one index.
+Shapes: S states of the world, A actions, B successor slots, K components, M = 2 + K credits. The pair s · A + a is one
+index.
 """
 
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cliffgym.envs.draws import Starts, cumulative
+from cliffgym.envs.draws import Starts, cumulative, prompt_starts
 from cliffgym.trace_scenario import Scenario
 
 FIRST_COMPONENT = 2
@@ -27,6 +28,7 @@ class StepTables:
         masks: (S, A) int8, 1 where the action is legal.
         credits: (M, S · A) true reward, incomplete reward, components; 0 at terminal states.
         starts: The distribution of first states.
+        prompt_starts: The same given each prompt; empty unless prompts have hidden classes.
     """
 
     num_actions: int
@@ -36,6 +38,7 @@ class StepTables:
     masks: NDArray[np.int8]
     credits: NDArray[np.float64]
     starts: Starts
+    prompt_starts: list[Starts]
 
     @property
     def is_random(self) -> bool:
@@ -49,8 +52,9 @@ def step_tables(scenario: Scenario) -> StepTables:
     Raises:
         ValueError: A trace may start where it ends, so that an environment would never step.
     """
-    mdp = scenario.mdp
-    prompts = np.isin(np.arange(mdp.num_states), scenario.prompt_states)
+    mdp = scenario.world
+    seen = np.arange(mdp.num_states) if scenario.hidden is None else scenario.hidden.seen.observations
+    prompts = np.isin(seen, scenario.prompt_states)
     ended = np.flatnonzero(((mdp.initial > 0) | prompts) & mdp.terminal)
     if ended.size:
         raise ValueError(
@@ -58,8 +62,8 @@ def step_tables(scenario: Scenario) -> StepTables:
             f"{mdp.initial[ended[0]]} at {mdp.describe_state(ended[0])}"
         )
     S, A, B = mdp.successors.shape
-    rewards = np.stack([scenario.reward("true"), scenario.reward("incomplete")])
-    credits = np.concatenate([rewards, scenario.components.table])
+    rewards = np.stack([scenario.realised_reward("true"), scenario.realised_reward("incomplete")])
+    credits = np.concatenate([rewards, scenario.realised_components.table])
     credits[:, mdp.terminal] = 0  # whatever is stepped there is thrown away
     chances = np.empty((0, 1)) if B == 1 else cumulative(mdp.probabilities).reshape(S * A, B)
     return StepTables(
@@ -70,4 +74,5 @@ def step_tables(scenario: Scenario) -> StepTables:
         masks=mdp.action_mask.astype(np.int8),
         credits=credits.reshape(len(credits), S * A),
         starts=Starts(mdp.initial),
+        prompt_starts=prompt_starts(scenario),
     )

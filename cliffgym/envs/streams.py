@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-STREAMS = ("start", "move", "policy")
-"""What has a stream of its own: the first state of a trace, the successor of a step, the action in a rollout."""
+STREAMS = ("start", "move", "policy", "class")
+"""What has a stream of its own: the first state of a trace, the successor of a step, the action in a rollout, the
+hidden class of a prompt that was asked for."""
 
 GOLDEN = 0x9E3779B97F4A7C15
 FIRST_FACTOR, SECOND_FACTOR = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB

@@ -139,10 +139,11 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         self.action_space = batch_space(self.single_action_space, self.num_envs)
         self._batch = self._make_batch()
         self._seeded = np.zeros(self.num_envs, dtype=bool)
+        self._seen = None if self.scenario.hidden is None else self.scenario.hidden.seen.observations
         self._component_keys = [(name, f"_{name}") for name in self.scenario.components.names]
         # By state, None where no trace has ended: objects that are at hand are quicker to take than to make.
-        self._outcomes = np.array(self.scenario.outcomes, dtype=object)
-        self._outcomes[~self.mdp.terminal] = None
+        self._outcomes = np.array(self.scenario.realised_outcomes, dtype=object)
+        self._outcomes[~self.scenario.world.terminal] = None
         self.set_reward(reward)
 
     def _make_batch(self) -> Batch:
@@ -155,20 +156,23 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
 
     @property
     def mdp(self) -> TabularMDP:
-        """The dynamics."""
+        """The dynamics as the agent sees them."""
         return self.scenario.mdp
 
     @property
     def reward(self) -> NDArray[np.float64]:
-        """(S, A) the table that `step` pays at present; read-only, `set_reward` swaps it."""
+        """(S, A) the table that `step` pays at present; read-only, `set_reward` swaps it.
+
+        Where prompts have hidden classes, it is what the agent may expect to be paid.
+        """
         table = self._reward_table.view()
         table.setflags(write=False)
         return table
 
     @property
     def states(self) -> NDArray[np.int64]:
-        """(N,) a copy of the states that the copies are in."""
-        return self._batch.states.copy()
+        """(N,) the states that the copies are in, as the agent sees them."""
+        return self.see(self._batch.states.copy())
 
     def set_reward(self, reward: str | Mapping[str, float] | ArrayLike) -> None:
         """Swaps the reward that `step` pays, from the next step on.
@@ -181,7 +185,8 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         """
         self._reward_table = self.scenario.reward(reward)
         self.reward_name = reward if isinstance(reward, str) else "custom"
-        self._batch.reward = np.where(self.mdp.terminal[:, None], 0.0, self._reward_table).ravel()
+        pay = self._reward_table if self._seen is None else self.scenario.realised_reward(reward)
+        self._batch.reward = np.where(self.scenario.world.terminal[:, None], 0.0, pay).ravel()
 
     def reset(  # type: ignore[override]  # Gymnasium's own vector environments take lists of seeds too
         self, *, seed: int | Sequence[int | None] | None = None, options: Mapping[str, Any] | None = None
@@ -218,11 +223,18 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         if prompts is None:
             self._batch.restart(chosen)
         else:
-            self._batch.place(chosen, self.scenario.prompt_states[prompts[chosen]])
+            self._start_at(chosen, prompts[chosen])
         present = np.zeros(self.num_envs, dtype=bool)
         present[chosen] = True
         masks = self._batch.tables.masks.take(self._batch.states, axis=0)
-        return self.observe(self.states), {"action_mask": masks, "_action_mask": present}
+        return self.observe(self._batch.states.copy()), {"action_mask": masks, "_action_mask": present}
+
+    def _start_at(self, chosen: NDArray[np.intp], prompts: NDArray[np.intp]) -> None:
+        """Starts new traces of some copies with given prompts."""
+        if self._seen is None:
+            self._batch.place(chosen, self.scenario.prompt_states[prompts])
+        else:
+            self._batch.place_at_prompts(chosen, prompts)
 
     def step(self, actions: ArrayLike) -> tuple[NDArray[Any], NDArray[np.float64], NDArray[np.bool_], Any, Any]:
         """Emits a token in every copy.
@@ -248,6 +260,8 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
     def step_states(self, actions: ArrayLike) -> Stepped:
         """As `step`, but returns the bare arrays and makes no infos: for adapters to other libraries.
 
+        States are those of the world, which `see` and `observe` turn into what the agent sees.
+
         Args:
             actions: (N,) integers in [0, A).
 
@@ -259,8 +273,13 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         return self._batch.step(tokens, self.autoreset_mode == AutoresetMode.SAME_STEP)
 
     def observe(self, states: NDArray[np.intp]) -> NDArray[Any]:
-        """(n, ...) how states (n,) look to the agent."""
-        return states if isinstance(self._look, StateObservation) else self._look.observe_all(states)
+        """(n, ...) how states (n,) of the world look to the agent."""
+        seen = self.see(states)
+        return seen if isinstance(self._look, StateObservation) else self._look.observe_all(seen)
+
+    def see(self, states: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The states of `mdp` that the agent sees in states of the world: the same, unless there are hidden classes."""
+        return states if self._seen is None else self._seen.take(states)
 
     def rollout(self, policy: ArrayLike, steps: int) -> Rollout:
         """Lets all copies follow a policy for some steps, all of it in the kernel.
@@ -283,13 +302,24 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         (20, 100)
         """
         table = cumulative(check_policy(self.mdp, policy))
+        if self._seen is not None:
+            table = table.take(self._seen, axis=0)
         steps = integer("steps", steps, 1)
         if not self._seeded.all():
             raise ResetNeeded("rollout needs traces, got none: call reset first")
         traces = self._batch.rollout(table, steps)
         true, incomplete = traces.credits[:FIRST_COMPONENT] if self.oracle else np.empty((2, 0, self.num_envs))
         components = traces.credits[FIRST_COMPONENT:]
-        return Rollout(*traces[:-1], self._batch.states.copy(), true, incomplete, components)
+        return Rollout(
+            self.see(traces.states),
+            traces.actions,
+            traces.rewards,
+            traces.ended,
+            self.states,
+            true,
+            incomplete,
+            components,
+        )
 
     def action_masks(self) -> NDArray[np.bool_]:
         """(N, A) True where the token is allowed next.
@@ -299,7 +329,7 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         """
         if not self._seeded.all():
             raise ResetNeeded("action_masks needs traces, got none: call reset first")
-        return self.mdp.action_mask[self._batch.states]
+        return self.mdp.action_mask[self.states]
 
     def observations(self) -> NDArray[Any]:
         """(S, ...) the observation of every state, to read a whole policy out of a network."""
@@ -354,8 +384,9 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
     @cached_property
     def _final_states(self) -> NDArray[Any]:
         """(S,) numbers of terminal states as objects, None for the others; only "same_step" asks for them."""
-        numbers = np.arange(self.mdp.num_states).astype(object)
-        numbers[~self.mdp.terminal] = None
+        world = self.scenario.world
+        numbers = self.see(np.arange(world.num_states)).astype(object)
+        numbers[~world.terminal] = None
         return numbers
 
     def _of_ended(self, by_state: NDArray[Any], stepped: Stepped, places: NDArray[np.intp]) -> NDArray[Any]:
@@ -393,7 +424,7 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
             env = int(((tokens < 0) | (tokens >= self.mdp.num_actions)).argmax())
             raise ValueError(
                 f"actions must be in [0, {self.mdp.num_actions - 1}] ({listing(self.scenario.tokens)}), got "
-                f"{given[env]} in environment {env} at {self.mdp.describe_state(self._batch.states[env])}"
+                f"{given[env]} in environment {env} at {self.mdp.describe_state(self.states[env])}"
             )
         # A read-only array would have numba compile everything once more.
         return tokens if tokens.flags.writeable else tokens.copy()

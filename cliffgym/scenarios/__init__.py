@@ -10,10 +10,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cliffgym.checks import choice, listing
+from cliffgym.scenarios.deception import deception
 from cliffgym.scenarios.garnet import garnet
 from cliffgym.scenarios.length_penalty import length_control, length_penalty
+from cliffgym.scenarios.multi_reward import multi_reward
+from cliffgym.scenarios.obedience import obedience
 from cliffgym.scenarios.slacker import slacker
 from cliffgym.scenarios.sophistry import sophistry
+from cliffgym.scenarios.spurious_reasoning import spurious_reasoning
 from cliffgym.scenarios.tie_breaker import tie_breaker
 from cliffgym.trace_scenario import Scenario
 
@@ -23,6 +27,10 @@ SCENARIOS: Mapping[str, Callable[..., Scenario]] = {
     "Cliff-LengthPenalty-v0": length_penalty,
     "Cliff-LengthControl-v0": length_control,
     "Cliff-Sophistry-v0": sophistry,
+    "Cliff-SpuriousReasoning-v0": spurious_reasoning,
+    "Cliff-Deception-v0": deception,
+    "Cliff-Obedience-v0": obedience,
+    "Cliff-MultiReward-v0": multi_reward,
     "Cliff-Garnet-v0": garnet,
 }
 
@@ -63,12 +71,16 @@ def parameter_names(id: str) -> tuple[str, ...]:
 
 __all__ = [
     "SCENARIOS",
+    "deception",
     "garnet",
     "length_control",
     "length_penalty",
+    "multi_reward",
+    "obedience",
     "parameter_names",
     "scenario",
     "slacker",
     "sophistry",
+    "spurious_reasoning",
     "tie_breaker",
 ]

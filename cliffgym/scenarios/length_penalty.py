@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from cliffgym.builder import End, build_scenario
-from cliffgym.checks import integer, number
+from cliffgym.checks import flag, integer, number
 from cliffgym.trace_scenario import Scenario
 
 
@@ -13,6 +13,7 @@ def length_penalty(
     max_length: int = 8,
     budget: int = 4,
     penalty: float = 0.02,
+    hidden_difficulty: bool = False,
     gamma: float = 1.0,
 ) -> Scenario:
     """Think for a while, then answer. Training pays the right answer; the true reward prices the thinking.
@@ -26,7 +27,8 @@ def length_penalty(
     `Discrete(2)`: `think`, `answer`.
 
     ## Observation space
-    The state, the problem and the tokens emitted so far: `Discrete(S)`, or as `observation` says.
+    The state, the problem and the tokens emitted so far: `Discrete(S)`, or as `observation` says. With
+    `hidden_difficulty` all problems read the same.
 
     ## Starting state
     One of the problems, each equally likely.
@@ -51,12 +53,15 @@ def length_penalty(
 
     ## Arguments
     `difficulties`: one prompt each, at most `max_length`. `max_length`: thoughts that fit. `budget`: thoughts that
-    `truncation` pays for. `penalty`: price of a thought in `true`; may be negative. `gamma`: discount.
+    `truncation` pays for. `penalty`: price of a thought in `true`; may be negative. `hidden_difficulty`: whether the
+    agent cannot see how hard a problem is. `gamma`: discount.
 
     ## Diagnoses
     Efficient reasoning (section 5 of arXiv:2507.20150; Propositions 2.9 and 3.2). At the defaults the incomplete reward
     has 22 tied states and optimal policies of mean length 2.5 to 8; prices in (0, 1/4) give length d at accuracy 1;
-    accuracy drops at 1/4, 1/3, 1/2, 1 to 3/4, 1/2, 1/4, 0; a negative price gives length 8.
+    accuracy drops at 1/4, 1/3, 1/2, 1 to 3/4, 1/2, 1/4, 0; a negative price gives length 8. With `hidden_difficulty`
+    the accuracy of n thoughts is the share of problems with d <= n, and the cliffs move: at the defaults each thought
+    up to the fourth is worth 1/4, so that length falls from 4 to 0 at once at a price of 1/4.
 
     ## Version history
     v0: first version.
@@ -73,6 +78,7 @@ def length_penalty(
             "truncation": {"correct_within_budget": 1.0},
         },
         gamma=gamma,
+        hidden=flag("hidden_difficulty", hidden_difficulty),
     )
 
 
@@ -156,8 +162,12 @@ def _length_scenario(
     budget: int,
     rewards: dict[str, dict[str, float]],
     gamma: float,
+    hidden: bool = False,
 ) -> Scenario:
-    """The grammar that both scenarios share; without targets there is no `deviation`."""
+    """The grammar that both scenarios share; without targets there is no `deviation`.
+
+    Difficulties that are hidden are classes of one prompt; this is for a scenario without targets.
+    """
     max_length = integer("max_length", max_length, 1, 1000)
     budget = integer("budget", budget, 0)
     difficulties = _lengths("difficulties", difficulties, max_length)
@@ -182,18 +192,21 @@ def _length_scenario(
         verdict = "truncated" if truncated else "right answer" if correct else "wrong answer"
         return End(f"{verdict} after {length} thoughts", credit)
 
+    prompts = [
+        f"Problem of difficulty {d}: think, then answer." + (f" Use {t} thoughts." if t is not None else "")
+        for d, t in pairs
+    ]
     return build_scenario(
         id=id,
-        prompts=[
-            f"Problem of difficulty {d}: think, then answer." + (f" Use {t} thoughts." if t is not None else "")
-            for d, t in pairs
-        ],
+        prompts=["Problem of unknown difficulty: think, then answer."] if hidden else prompts,
         tokens=["think", "answer"],
         rule=rule,
         components=["correct", "correct_within_budget", "length", "truncated", "overlong"]
         + (["deviation"] if targets is not None else []),
         rewards=rewards,
         gamma=gamma,
+        hidden_prompts=[(f"difficulty {d}", 0) for d in difficulties] if hidden else None,
+        objectives={"correct": 1.0, "length" if targets is None else "deviation": -1.0},
     )
 
 
