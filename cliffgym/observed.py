@@ -33,7 +33,7 @@ class ObservedMDP(ReadOnlyArrays):
         world: The dynamics of all W states.
         observations: (W,) the observation that each state gives.
         beliefs: (W,) the probability of each state, given its observation; whatever the agent has done, it is the same.
-            All 0 for an observation that no trace comes to.
+            All 0 for an observation that no trace comes to, and where the trace has ended.
         mdp: The dynamics of the S observations.
     """
 
@@ -105,7 +105,7 @@ def observe(
     mdp = TabularMDP(
         successors=successors,
         probabilities=probabilities,
-        initial=np.bincount(seen, weights=world.initial),
+        initial=np.bincount(seen, weights=world.initial).astype(np.float64),
         terminal=world.terminal[first],
         gamma=world.gamma,
         action_mask=world.action_mask[first],
@@ -195,7 +195,9 @@ def _leak(world: TabularMDP, seen: NDArray[np.intp], one: int, other: int) -> st
     """Says where two states that look alike part most."""
     rows = np.zeros((2, world.num_actions, int(seen.max()) + 1))
     for row, state in zip(rows, (one, other), strict=True):
-        np.add.at(row, (np.arange(world.num_actions)[:, None], seen[world.successors[state]]), world.probabilities[state])
+        np.add.at(
+            row, (np.arange(world.num_actions)[:, None], seen[world.successors[state]]), world.probabilities[state]
+        )
     action, to = np.unravel_index(np.abs(rows[0] - rows[1]).argmax(), rows[0].shape)
     return (
         "observations must hide classes that do not change which observations follow, got one observation for "
@@ -240,8 +242,9 @@ def _beliefs(world: TabularMDP, seen: NDArray[np.intp], mdp: TabularMDP) -> NDAr
         fresh = np.zeros(known.size, dtype=bool)
         fresh[flow.following[chosen]] = True
         known |= fresh
+    beliefs[world.terminal] = 0  # what may have happened there is no use to anyone
     flow = _Flow(world, seen, beliefs, known)
-    wrong = np.abs(flow.beliefs - beliefs[flow.states]) > _TOLERANCE
+    wrong = (np.abs(flow.beliefs - beliefs[flow.states]) > _TOLERANCE) & ~world.terminal[flow.states]
     if wrong.any():
         place = int(wrong.argmax())
         state = int(flow.states[place])
