@@ -12,9 +12,18 @@ cited by their numbers in the PDF of "The Policy Cliff", arXiv:2507.20150.
 """
 
 from cliffgym.builder import MALFORMED, End, build_scenario
-from cliffgym.envs import CliffEnv, CliffVectorEnv, register_envs
+from cliffgym.envs import (
+    CliffEnv,
+    CliffMOEnv,
+    CliffVectorEnv,
+    HideOracle,
+    PerturbReward,
+    SwapReward,
+    register_envs,
+)
 from cliffgym.mdp import TabularMDP
-from cliffgym.rewards import RewardComponents, random_perturbation
+from cliffgym.observed import ObservedMDP, observe
+from cliffgym.rewards import RewardComponents, posterior_weights, random_perturbation
 from cliffgym.scenarios import SCENARIOS, scenario
 from cliffgym.solvers import (
     evaluate,
@@ -22,12 +31,13 @@ from cliffgym.solvers import (
     occupancy,
     optimal,
     optimal_batch,
+    pareto_front,
     soft,
     soft_batch,
     total_variation,
     uniform_policy,
 )
-from cliffgym.trace_scenario import Scenario
+from cliffgym.trace_scenario import HiddenClasses, Scenario
 
 __version__ = "0.1.0"
 
@@ -35,17 +45,26 @@ __all__ = [
     "MALFORMED",
     "SCENARIOS",
     "CliffEnv",
+    "CliffMOEnv",
     "CliffVectorEnv",
     "End",
+    "HiddenClasses",
+    "HideOracle",
+    "ObservedMDP",
+    "PerturbReward",
     "RewardComponents",
     "Scenario",
+    "SwapReward",
     "TabularMDP",
     "build_scenario",
     "evaluate",
     "expected_components",
+    "observe",
     "occupancy",
     "optimal",
     "optimal_batch",
+    "pareto_front",
+    "posterior_weights",
     "random_perturbation",
     "register_envs",
     "scenario",

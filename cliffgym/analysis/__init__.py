@@ -1,6 +1,7 @@
 """Analysis of rewards and the policies they make optimal: `(mdp, reward table)` in, frozen results out."""
 
 from cliffgym.analysis.bounds import STATEMENTS, StatementCheck
+from cliffgym.analysis.coverage import CoverageSet, coverage_set
 from cliffgym.analysis.distances import Distances, distances, epic_distance, shaping_distance, starc_distance
 from cliffgym.analysis.intervals import RegretInterval, regret_interval
 from cliffgym.analysis.line import Breakpoint, Line, Segment, trace_line
@@ -16,6 +17,7 @@ __all__ = [
     "Breakpoint",
     "Cell",
     "CliffRadius",
+    "CoverageSet",
     "Distances",
     "Line",
     "PhaseDiagram",
@@ -26,6 +28,7 @@ __all__ = [
     "StatementSummary",
     "Ties",
     "cliff_radius",
+    "coverage_set",
     "distances",
     "epic_distance",
     "phase_diagram",

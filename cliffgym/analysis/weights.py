@@ -43,7 +43,7 @@ class Weighted(Protocol):
 
 def trace_weights(
     scenario: Weighted,
-    component: str,
+    component: str | Mapping[str, float],
     start: float,
     stop: float,
     reward: str | Mapping[str, float] = "true",
@@ -55,26 +55,36 @@ def trace_weights(
 
     Args:
         scenario: The scenario.
-        component: The component whose weight moves.
-        start: Its first weight.
+        component: The component whose weight moves; or several, each with its rate, such as `{"safety_score": 1,
+            "general_score": -1}` for weight that goes over from one to the other.
+        start: Its first weight; of several, the first of the numbers t that their rates are multiplied by.
         stop: Its last weight.
-        reward: A reward's name, or weights; the moving component's own weight in it is ignored.
+        reward: A reward's name, or weights. One component's own weight in it is ignored; to weights of several, t times
+            their rates is added.
         reachable_only: As in `trace_line`; here, by default, only behaviour counts.
         tie_tolerance: As in `optimal`.
 
     Returns:
-        The line; positions are weights of the component. Segments and jumps report every component, and the returns
-        `incomplete_return` and `true_return` under the scenario's own two rewards.
+        The line; positions are weights of the component (or t). Segments and jumps report every component, and the
+        returns `incomplete_return` and `true_return` under the scenario's own two rewards.
 
     Raises:
-        ValueError: An unknown component or reward; start >= stop; or a component that is zero everywhere.
+        ValueError: An unknown component or reward; start >= stop; or what moves is zero everywhere.
 
     >>> import cliffgym
     >>> line = trace_weights(cliffgym.scenario("Cliff-Sophistry-v0"), "fooled", 0, 1, reward="incomplete")
     >>> [round(point.position, 12) for point in line.breakpoints]
     [0.25, 0.666666666667, 0.875]
+    >>> models = cliffgym.scenario("Cliff-MultiReward-v0")  # from the general model to the safety model
+    >>> rates = {"safety_score": 1, "general_score": -1}
+    >>> line = trace_weights(models, rates, 0, 1, reward={"general_score": 1})
+    >>> [round(point.position, 12) for point in line.breakpoints]
+    [0.333333333333, 0.75]
     """
-    base, direction = split_reward(scenario, reward, component)
+    if isinstance(component, str):
+        base, direction = split_reward(scenario, reward, component)
+    else:
+        (base,), direction = split_reward(scenario, reward), scenario.components.combine(component)
     return trace_line(
         scenario.mdp,
         base,

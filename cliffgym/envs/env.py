@@ -126,6 +126,22 @@ class CliffEnv(gym.Env[Any, np.int64]):
         return self.scenario.mdp
 
     @property
+    def state(self) -> int | None:
+        """The number of the present state as the agent sees it; None if there is no trace yet."""
+        return None if self._place is None else self._place.seen
+
+    @property
+    def world_state(self) -> int:
+        """The number of the present state in the scenario's world, which tells hidden classes apart.
+
+        Raises:
+            ResetNeeded: There is no trace yet.
+        """
+        if self._place is None:
+            raise ResetNeeded("world_state needs a trace, got none: call reset first")
+        return self._place.state
+
+    @property
     def reward(self) -> NDArray[np.float64]:
         """(S, A) the table that `step` pays at present; read-only, `set_reward` swaps it.
 

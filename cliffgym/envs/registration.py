@@ -9,9 +9,18 @@ def register_envs() -> None:
     """Registers the ids of `SCENARIOS`; those that are registered already are left alone.
 
     Neither Gymnasium's order enforcer nor its passive checker is wrapped around: `CliffEnv` makes the same checks
-    itself, and says more when one fails.
+    itself, and says more when one fails. Each scenario is there a second time with a vector for a reward, its id
+    preceded by "mo-", as MO-Gymnasium has it.
     """
     for id in SCENARIOS:
+        if f"mo-{id}" not in gym.registry:
+            gym.register(
+                id=f"mo-{id}",
+                entry_point="cliffgym.envs:CliffMOEnv",
+                kwargs={"scenario": id},
+                order_enforce=False,
+                disable_env_checker=True,
+            )
         if id not in gym.registry:
             gym.register(
                 id=id,

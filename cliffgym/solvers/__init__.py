@@ -3,6 +3,7 @@
 from cliffgym.solvers.batches import OptimumBatch, SoftOptimumBatch, optimal_batch, soft_batch
 from cliffgym.solvers.evaluation import Evaluation, evaluate, expected_components, occupancy
 from cliffgym.solvers.optimal import TIE_TOLERANCE, Optimum, optimal
+from cliffgym.solvers.pareto import ParetoFront, pareto_front
 from cliffgym.solvers.policies import check_policy, total_variation, uniform_policy
 from cliffgym.solvers.soft import SoftOptimum, soft
 
@@ -11,6 +12,7 @@ __all__ = [
     "Evaluation",
     "Optimum",
     "OptimumBatch",
+    "ParetoFront",
     "SoftOptimum",
     "SoftOptimumBatch",
     "check_policy",
@@ -19,6 +21,7 @@ __all__ = [
     "occupancy",
     "optimal",
     "optimal_batch",
+    "pareto_front",
     "soft",
     "soft_batch",
     "total_variation",

@@ -1,0 +1,246 @@
+"""The Pareto front of expected components, exactly, in MDPs whose traces form a tree.
+
+From the ends backwards, each state keeps the undominated vectors that deterministic choices from there on can earn;
+what chance leads to is combined by all sums. In a tree every state is come to in one way, so a choice for each state is
+all that a policy is. The same sets in a graph would let a policy choose by how it came, which is why only trees are
+taken.
+
+Shapes: K objectives, n points, S states, A actions, B successor slots.
+
+Source: White (1982), Multi-objective infinite-horizon discounted Markov decision processes, J. Math. Anal. Appl. 89.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cliffgym.checks import integer, listing, number
+from cliffgym.frozen import ReadOnlyArrays
+from cliffgym.mdp import TabularMDP
+from cliffgym.rewards import RewardComponents
+from cliffgym.solvers.optimal import TIE_TOLERANCE
+from cliffgym.solvers.policies import uniform_policy
+
+_CHUNK = 4_000_000
+"""Comparisons of points made at once."""
+_MOST_SUMS = 4_000_000
+"""Sums of points that one step may have to look at."""
+
+
+class _Origin(NamedTuple):
+    """How a point comes about: the action, and for each state that may follow which of its points."""
+
+    action: int
+    parts: tuple[tuple[int, int], ...]
+
+
+class _Points(NamedTuple):
+    """Undominated vectors (n, K) and how each comes about."""
+
+    values: NDArray[np.float64]
+    origins: list[_Origin]
+
+
+@dataclass(frozen=True, eq=False)
+class ParetoFront(ReadOnlyArrays):
+    """The undominated expected returns of deterministic policies. Made by `pareto_front`.
+
+    Attributes:
+        names: K objectives.
+        values: (n, K) their expected discounted sums, the first objective falling.
+    """
+
+    names: tuple[str, ...]
+    values: NDArray[np.float64]
+    _mdp: TabularMDP
+    _sets: dict[int, _Points]
+    _origins: list[_Origin]
+
+    def policy(self, point: int) -> NDArray[np.float64]:
+        """(S, A) a deterministic policy that earns `values[point]`; uniform over legal actions where it never comes.
+
+        Raises:
+            ValueError: There is no such point.
+            TypeError: The point is not an integer.
+        """
+        table = uniform_policy(self._mdp)
+        pending = list(self._origins[integer("point", point, 0, len(self.values) - 1)].parts)
+        while pending:
+            state, place = pending.pop()
+            origin = self._sets[state].origins[place]
+            table[state] = np.arange(self._mdp.num_actions) == origin.action
+            pending += origin.parts
+        return table
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+def pareto_front(
+    mdp: TabularMDP,
+    components: RewardComponents,
+    objectives: Mapping[str, float] | Sequence[str] | None = None,
+    *,
+    max_points: int = 10_000,
+    tolerance: float = TIE_TOLERANCE,
+) -> ParetoFront:
+    """Finds every undominated vector of expected returns that a deterministic policy can earn.
+
+    Args:
+        mdp: The dynamics: traces form a tree, as those of a grammar do.
+        components: (K, S, A) named tables.
+        objectives: Components by name with the factors to maximise them with, such as -1 for a cost; names alone stand
+            for factors of 1. Default: all components.
+        max_points: The most points that the front or a state may have.
+        tolerance: Values that differ by less, relative to the largest factor times component, count as equal.
+
+    Raises:
+        ValueError: An unknown component, or none; a state that can be come to in two ways; or more than `max_points`.
+        TypeError: A factor is not a number.
+
+    >>> import cliffgym
+    >>> obedience = cliffgym.scenario("Cliff-Obedience-v0", difficulties=(5,))
+    >>> pareto_front(obedience.mdp, obedience.components, ["correct", "soft"]).values
+    array([[1. , 0.5],
+           [0. , 1. ]])
+    """
+    factors = objective_factors(components, components.names if objectives is None else objectives)
+    _require_tree(mdp)
+    max_points = integer("max_points", max_points, 1)
+    rewards = np.stack([factor * components[name] for name, factor in factors.items()], axis=-1)
+    slack = number("tolerance", tolerance, 0) * float(np.abs(rewards).max())
+    sets = _Sets(mdp, rewards, slack, max_points)
+    starts = [(int(state), float(mdp.initial[state])) for state in np.flatnonzero(mdp.initial)]
+    values, origins = sets.combined(np.zeros(len(factors)), starts, -1)
+    order = np.lexsort(-values.T[::-1])
+    return ParetoFront(tuple(factors), values[order] + 0.0, mdp, sets.by_state, [origins[i] for i in order])
+
+
+def objective_factors(
+    components: RewardComponents, objectives: Mapping[str, float] | Sequence[str]
+) -> dict[str, float]:
+    """Objectives as a mapping of component names to factors.
+
+    Raises:
+        ValueError: A component is unknown, named twice, or there is none; or a factor is 0 or not finite.
+        TypeError: A factor is not a number, or names are not a sequence of strings.
+    """
+    if isinstance(objectives, str) or not isinstance(objectives, Mapping | Sequence):
+        raise TypeError(f"objectives must be a mapping or sequence of component names, got {objectives!r}")
+    given = objectives if isinstance(objectives, Mapping) else dict.fromkeys(objectives, 1.0)
+    if not given or len(given) < len(objectives):
+        raise ValueError(f"objectives must be different components, at least one, got {listing(objectives)}")
+    factors = {}
+    for name, factor in given.items():
+        components.index(name)
+        factors[name] = number(f"factor of {name!r}", factor)
+        if not factors[name]:
+            raise ValueError(f"factor of {name!r} must not be 0, got {factor!r}")
+    return factors
+
+
+def _require_tree(mdp: TabularMDP) -> None:
+    entries = np.bincount(
+        mdp.successors[~mdp.terminal][mdp.probabilities[~mdp.terminal] > 0], minlength=mdp.num_states
+    ) + (mdp.initial > 0)
+    twice = np.flatnonzero((entries > 1) & ~mdp.terminal)
+    if twice.size:
+        raise ValueError(
+            "mdp must be a tree of traces, whose states are come to in one way, got "
+            f"{entries[twice[0]]} ways to {mdp.describe_state(twice[0])}"
+        )
+    if not mdp.is_acyclic:
+        raise ValueError("mdp must be a tree of traces, got one with a cycle")
+
+
+class _Sets:
+    """The undominated points of each state that traces come to.
+
+    Args:
+        mdp: The dynamics.
+        rewards: (S, A, K) what each objective pays.
+        slack: Differences up to this, in units of reward, are none.
+        max_points: The most points that a state may have.
+
+    Attributes:
+        by_state: The points of each state.
+    """
+
+    def __init__(self, mdp: TabularMDP, rewards: NDArray[np.float64], slack: float, max_points: int) -> None:
+        self._mdp, self._slack, self._max_points = mdp, slack, max_points
+        self.by_state: dict[int, _Points] = {}
+        for level in mdp.levels:
+            for state in level.tolist():
+                if mdp.reachable[state]:
+                    self.by_state[state] = self._of_state(state, rewards[state])
+
+    def _of_state(self, state: int, rewards: NDArray[np.float64]) -> _Points:
+        mdp = self._mdp
+        values, origins = [], []
+        for action in np.flatnonzero(mdp.action_mask[state]).tolist():
+            follow = [
+                (int(to), mdp.gamma * float(chance))
+                for to, chance in zip(mdp.successors[state, action], mdp.probabilities[state, action], strict=True)
+                if chance > 0 and not mdp.terminal[to]
+            ]
+            points = self.combined(rewards[action], follow, action)
+            values.append(points.values)
+            origins += points.origins
+        sums = np.concatenate(values)
+        kept = self._kept(sums)
+        return _Points(sums[kept], [origins[i] for i in kept])
+
+    def combined(self, base: NDArray[np.float64], follow: Sequence[tuple[int, float]], action: int) -> _Points:
+        """Points of a reward and all sums of points of the states that follow, each with its weight."""
+        points = _Points(base[None], [_Origin(action, ())])
+        for state, weight in follow:
+            if self._mdp.terminal[state]:
+                continue
+            others = self.by_state[state].values
+            if len(points.values) * len(others) > _MOST_SUMS:
+                raise ValueError(self._too_many(len(points.values) * len(others)))
+            sums = (points.values[:, None] + weight * others).reshape(-1, base.size)
+            kept = self._kept(sums)
+            pairs = zip(*np.divmod(kept, len(others)), strict=True)
+            origins = [_Origin(action, (*points.origins[i].parts, (state, int(j)))) for i, j in pairs]
+            points = _Points(sums[kept], origins)
+        return points
+
+    def _kept(self, values: NDArray[np.float64]) -> NDArray[np.intp]:
+        kept = undominated(values, self._slack)
+        if kept.size > self._max_points:
+            raise ValueError(self._too_many(kept.size))
+        return kept
+
+    def _too_many(self, count: int) -> str:
+        return f"max_points must be at least the number of points, got {self._max_points} and {count:,} points"
+
+
+def undominated(values: NDArray[np.float64], slack: float = 0.0) -> NDArray[np.intp]:
+    """The places of points that no other is better than in one objective and as good as in all; of equals, one.
+
+    Args:
+        values: (n, K) points; more is better.
+        slack: Differences up to this are none.
+    """
+    # In order of falling sums, only an earlier point can be as good in every objective.
+    order = np.argsort(-values.sum(axis=1), kind="stable")
+    points, kept = values[order], np.empty(0, dtype=np.intp)
+    step = max(_CHUNK // len(points), 1)
+    for low in range(0, len(points), step):
+        block = np.arange(low, min(low + step, len(points)))
+        beaten = _as_good(points[kept], points[block], slack).any(axis=0)
+        beaten |= np.triu(_as_good(points[block], points[block], slack), k=1).any(axis=0)
+        kept = np.concatenate([kept, block[~beaten]])
+    return np.sort(order[kept])
+
+
+def _as_good(points: NDArray[np.float64], others: NDArray[np.float64], slack: float) -> NDArray[np.bool_]:
+    """(n, m) True where a point (n, K) is at least as good as another (m, K) in every objective."""
+    result = np.ones((len(points), len(others)), dtype=bool)
+    for mine, theirs in zip(points.T, others.T, strict=True):
+        result &= mine[:, None] >= theirs - slack
+    return result
