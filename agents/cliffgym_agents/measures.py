@@ -34,6 +34,8 @@ def exact_measures(
 
         - `paid_return`, `incomplete_return`, `true_return`: expected discounted reward.
         - each component by its own name: its expected discounted sum.
+        - `evaluation_incomplete_return`, `evaluation_true_return`: the same two over all prompts, where training leaves
+          some out.
         - `entropy`: expected entropy of a decision, in nats, over the decisions that the policy itself meets.
         - `total_variation`: distance, in [0, 1], to the exact soft optimum; at temperature 0 to the nearest optimal
           policy. An average over the decisions that the exact solution meets.
@@ -52,6 +54,10 @@ def exact_measures(
         "true_return": float((visits * scenario.reward("true")).sum()),
     }
     measures |= expected_components(mdp, scenario.components, policy)
+    if (full := scenario.evaluation) is not None:
+        everywhere = occupancy(full.mdp, policy)
+        for name in ("incomplete", "true"):
+            measures[f"evaluation_{name}_return"] = float((everywhere * full.reward(name)).sum())
     measures["entropy"] = _average(_entropy(policy), visits)
     if temperature > 0:
         exact = soft(mdp, paid, temperature).policy

@@ -194,7 +194,7 @@ def _make_vec_env(made: gym.Env[Any, Any], make_env: Callable[[], gym.Env[Any, A
         return make_vec_env(make_env, n_envs=n_envs, seed=seed)
     # From the environment, not from the arguments: an id of the caller's may have brought some of its own. The model
     # seeds it.
-    return CliffVecEnv(made.scenario, n_envs, made.reward, oracle=made.oracle, observation=made.observation)
+    return CliffVecEnv(made.scenario, n_envs, made.reward_spec, oracle=made.oracle, observation=made.observation)
 
 
 def _entropy_coefficient(

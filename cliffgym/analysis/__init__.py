@@ -3,7 +3,7 @@
 from cliffgym.analysis.bounds import STATEMENTS, StatementCheck
 from cliffgym.analysis.coverage import CoverageSet, coverage_set
 from cliffgym.analysis.distances import Distances, distances, epic_distance, shaping_distance, starc_distance
-from cliffgym.analysis.intervals import RegretInterval, regret_interval
+from cliffgym.analysis.intervals import OutcomeInterval, RegretInterval, outcome_intervals, regret_interval
 from cliffgym.analysis.line import Breakpoint, Line, Segment, trace_line
 from cliffgym.analysis.plane import Cell, PhaseDiagram, phase_diagram
 from cliffgym.analysis.radius import CliffRadius, cliff_radius
@@ -20,6 +20,7 @@ __all__ = [
     "CoverageSet",
     "Distances",
     "Line",
+    "OutcomeInterval",
     "PhaseDiagram",
     "RegretInterval",
     "Segment",
@@ -31,6 +32,7 @@ __all__ = [
     "coverage_set",
     "distances",
     "epic_distance",
+    "outcome_intervals",
     "phase_diagram",
     "regret_interval",
     "shaping_distance",

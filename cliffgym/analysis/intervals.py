@@ -10,13 +10,14 @@ Source: arXiv:2507.20150, Proposition 3.1, which the interval makes quantitative
 """
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cliffgym.frozen import ReadOnlyArrays
 from cliffgym.mdp import TabularMDP
-from cliffgym.rewards import check_reward
+from cliffgym.rewards import RewardComponents, check_reward
 from cliffgym.solvers import TIE_TOLERANCE, evaluate, optimal
 
 
@@ -83,3 +84,65 @@ def regret_interval(
         worst_policy=worst.policy,
         best_policy=best.policy,
     )
+
+
+class OutcomeInterval(NamedTuple):
+    """What one component may come to, in its own units.
+
+    Attributes:
+        low: The lowest expected value over all policies that are optimal for a reward.
+        high: The highest.
+        least: The lowest over all policies over legal actions.
+        most: The highest.
+    """
+
+    low: float
+    high: float
+    least: float
+    most: float
+
+    @property
+    def width(self) -> float:
+        """`high` - `low`: what ties leave open."""
+        return max(self.high - self.low, 0.0)
+
+    def distance(self, value: float) -> float:
+        """How far a value is from [low, high], as a share of all that is possible; 0 inside."""
+        outside = max(self.low - value, value - self.high, 0.0)
+        span = self.most - self.least
+        return outside / span if span > 0 else 0.0
+
+
+def outcome_intervals(
+    mdp: TabularMDP, reward: ArrayLike, components: RewardComponents, tie_tolerance: float = TIE_TOLERANCE
+) -> dict[str, OutcomeInterval]:
+    """The exact interval of every component over all policies optimal for a reward, and over all policies.
+
+    Where an interval is wider than rounding, ties leave that component to chance.
+
+    Args:
+        mdp: The dynamics.
+        reward: (S, A) the reward that training pays.
+        components: (K, S, A) named tables.
+        tie_tolerance: As in `optimal`.
+
+    Returns:
+        An interval by component name.
+
+    Raises:
+        ValueError: As `optimal`.
+
+    >>> import cliffgym
+    >>> slacker = cliffgym.scenario("Cliff-Slacker-v0")
+    >>> outcome_intervals(slacker.mdp, slacker.reward("incomplete"), slacker.components)["effort"]
+    OutcomeInterval(low=0.0, high=2.0, least=0.0, most=2.0)
+    """
+    trained = optimal(mdp, check_reward(mdp, reward), tie_tolerance)
+    restricted = replace(mdp, action_mask=trained.optimal_actions)
+    tables = dict(zip(components.names, components.table, strict=True))
+    return {
+        name: OutcomeInterval(
+            *(sign * optimal(m, sign * table).expected_return + 0.0 for m in (restricted, mdp) for sign in (-1, 1))
+        )
+        for name, table in tables.items()
+    }

@@ -72,6 +72,11 @@ class CliffEnv(gym.Env[Any, np.int64]):
         components: This step's credit by component name.
         outcome: At the end of a trace, how it ended, in words.
 
+    Attributes:
+        scenario: The scenario.
+        reward_name: The name of the reward that `step` pays, or "custom".
+        reward_spec: That reward as it was given: a name, a mapping or a table.
+
     Raises:
         ValueError: An unknown id, reward, component, observation or render mode, or a bad value.
         TypeError: An unknown keyword argument, or one of the wrong type.
@@ -163,6 +168,7 @@ class CliffEnv(gym.Env[Any, np.int64]):
         self._reward_table = self.scenario.reward(reward)
         self._pay = self._reward_table if self._seen is None else self.scenario.realised_reward(reward)
         self.reward_name = reward if isinstance(reward, str) else "custom"
+        self.reward_spec = reward
         self._places: dict[int, Place] = {}
         self._kept = 0  # moves that places keep
         self._starts = [self._look_up(place.state) for place in self._starts]
