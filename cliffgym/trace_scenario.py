@@ -50,12 +50,31 @@ class HiddenClasses:
 
     @cached_property
     def class_weights(self) -> NDArray[np.float64]:
-        """(C, S) the posterior of each class in each state that the agent sees; 0 where no trace ever comes."""
+        """(C, S) the posterior of each class in each state that the agent sees.
+
+        0 where no trace ever comes, and where one has ended.
+        """
         weights = np.zeros((len(self.names), self.seen.mdp.num_states))
         known = self.state_classes >= 0
         np.add.at(weights, (self.state_classes[known], self.seen.observations[known]), self.seen.beliefs[known])
         weights.setflags(write=False)
         return weights
+
+    def class_rewards(self, table: ArrayLike) -> RewardComponents:
+        """The reward models of the classes, (C, S, A): what a table (W, A) of the world pays if the class is known.
+
+        Weighted by `class_weights` they are the effective reward. Where a class never leads, its model is 0.
+
+        Raises:
+            ValueError, TypeError: As `check_reward`.
+        """
+        paid = check_reward(self.seen.world, table)
+        known = self.state_classes >= 0
+        places = self.state_classes[known], self.seen.observations[known]
+        joint = np.zeros((len(self.names), self.seen.mdp.num_states, paid.shape[1]))
+        np.add.at(joint, places, self.seen.beliefs[known, None] * paid[known])
+        weights = self.class_weights[:, :, None]
+        return RewardComponents(self.names, np.divide(joint, weights, out=joint, where=weights > 0))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), tuple(getattr(self, f.name) for f in fields(self))

@@ -140,7 +140,24 @@ def test_verify_as_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_verify_without_ids_takes_every_scenario(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", "--random", "0", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["cases"] == list(cliffgym.SCENARIOS)
+    cases = json.loads(capsys.readouterr().out)["cases"]
+    assert [name for name in cases if ", classes" not in name] == list(cliffgym.SCENARIOS)
+    hidden = [id for id in cliffgym.SCENARIOS if cliffgym.scenario(id).hidden]
+    assert [name for name in cases if ", classes" in name] == [f"{id}, classes" for id in hidden] != []
+
+
+def test_the_models_of_hidden_classes_are_checked_under_their_posterior_weights() -> None:
+    made = cliffgym.scenario("Cliff-MultiReward-v0")
+    assert made.hidden is not None
+    models = made.hidden.class_rewards(made.realised_reward("incomplete"))
+    given, without = (
+        {row.statement: row for row in verify(made.mdp, models, weights=weights)}
+        for weights in (made.hidden.class_weights, None)
+    )
+    assert {row.verdict for row in given.values()} == {"holds"}
+    for statement in ("Lemma 4.2", "Proposition 4.3", "Lemma 4.4", "Proposition 4.5", "Proposition 4.6"):
+        assert given[statement].cases > without[statement].cases
+    assert given["Proposition 4.6"].applicable > without["Proposition 4.6"].applicable  # the tie of the default mixture
 
 
 def test_verify_exits_1_and_shows_the_case_if_a_statement_is_violated(

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from cliffgym.analysis.bounds import (
     STATEMENTS,
@@ -30,7 +30,7 @@ from cliffgym.analysis.bounds import (
 )
 from cliffgym.analysis.bounds.check import Verdict, positive
 from cliffgym.analysis.radius import cliff_radius
-from cliffgym.checks import integer
+from cliffgym.checks import array, integer
 from cliffgym.mdp import TabularMDP
 from cliffgym.rewards import RewardComponents, check_reward, random_perturbation
 from cliffgym.solvers import optimal
@@ -119,6 +119,7 @@ def verify(
     epsilons: Sequence[float] = EPSILONS,
     temperatures: Sequence[float] = TEMPERATURES,
     sizes: Sequence[float] = SIZES,
+    weights: ArrayLike | None = None,
 ) -> tuple[StatementSummary, ...]:
     """Checks every statement on one MDP.
 
@@ -135,6 +136,7 @@ def verify(
         epsilons: Sizes of tie-breaking changes, in units of reward.
         temperatures: Temperatures of soft policies, in units of reward per nat.
         sizes: Sizes of random changes for the Lipschitz bounds, relative to the largest reward.
+        weights: (K, S) weights of an effective reward of these rewards, to be checked too.
 
     Returns:
         One summary for each statement.
@@ -158,7 +160,8 @@ def verify(
             raise ValueError(f"{name} must have at least one entry, got none")
         for value in values:
             positive(name, value)
-    verifier = _Verifier(mdp, rewards, np.random.default_rng(seed), epsilons, temperatures, sizes)
+    given = None if weights is None else array("weights", weights)
+    verifier = _Verifier(mdp, rewards, np.random.default_rng(seed), epsilons, temperatures, sizes, given)
     return summarize(verifier.checks())
 
 
@@ -206,6 +209,7 @@ class _Verifier:
     epsilons: Sequence[float]
     temperatures: Sequence[float]
     sizes: Sequence[float]
+    weights: NDArray[np.float64] | None
 
     def checks(self) -> Iterator[StatementCheck]:
         """Every check of every statement."""
@@ -273,10 +277,10 @@ class _Verifier:
             yield tie_breaking(self.mdp, table, epsilon, state, action, over)
 
     def _effective(self, has_horizon: bool) -> Iterator[StatementCheck]:
-        """4.2 to 4.6, under weights that differ from state to state and under one reward alone."""
+        """4.2 to 4.6, under weights that differ from state to state, under one reward alone, and as given."""
         count = len(self.rewards)
         drawn = self.rng.dirichlet(np.ones(count), size=self.mdp.num_states).T
-        for weights in (drawn, *np.eye(count)):
+        for weights in (drawn, *np.eye(count), *([] if self.weights is None else [self.weights])):
             reward = self.rewards.combine(weights)
             for size in self.sizes:
                 other = self._moved(self._scale(reward) * size)

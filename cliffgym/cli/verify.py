@@ -7,6 +7,9 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cliffgym.analysis.verification import StatementSummary, merge, random_cases, verify
 from cliffgym.checks import integer
 from cliffgym.mdp import TabularMDP
@@ -44,9 +47,9 @@ def run(options: argparse.Namespace) -> int:
     if count is None:
         count = 0 if options.ids else _ALL_RANDOM if options.all else _QUICK_RANDOM
     runs = []
-    for name, mdp, rewards in [*_scenario_cases(options.ids or list(SCENARIOS), options.all)]:
+    for name, mdp, rewards, weights in [*_scenario_cases(options.ids or list(SCENARIOS), options.all)]:
         print(f"{name}: {', '.join(rewards.names)}", file=sys.stderr)
-        runs.append((name, verify(mdp, rewards, options.seed)))
+        runs.append((name, verify(mdp, rewards, options.seed, weights=weights)))
     for index, (name, mdp, rewards) in enumerate(random_cases(count, options.seed), start=1):
         runs.append((name, verify(mdp, rewards, options.seed)))
         if index % 10 == 0 or index == count:
@@ -67,12 +70,20 @@ def run(options: argparse.Namespace) -> int:
     return int(any(row.violations for row in total))
 
 
-def _scenario_cases(ids: list[str], every_reward: bool) -> Iterator[tuple[str, TabularMDP, RewardComponents]]:
-    """The scenarios by id, with the tables of their rewards."""
+def _scenario_cases(
+    ids: list[str], every_reward: bool
+) -> Iterator[tuple[str, TabularMDP, RewardComponents, NDArray[np.float64] | None]]:
+    """The scenarios by id, with the tables of their rewards; those with hidden classes also with their models.
+
+    Those models come with the posterior weights of the effective reward, which are checked too.
+    """
     for id in ids:
         made = scenario(id)
         names = tuple(made.rewards) if every_reward else ("incomplete", "true")
-        yield made.id, made.mdp, RewardComponents(names, [made.reward(name) for name in names])  # type: ignore[arg-type]
+        yield made.id, made.mdp, RewardComponents(names, [made.reward(name) for name in names]), None  # type: ignore[arg-type]
+        if made.hidden is not None:
+            models = made.hidden.class_rewards(made.realised_reward("incomplete"))
+            yield f"{made.id}, classes", made.mdp, models, made.hidden.class_weights
 
 
 def _as_json(row: StatementSummary) -> dict[str, Any]:

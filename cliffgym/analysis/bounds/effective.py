@@ -1,8 +1,9 @@
 """Tuples of reward models that act as one: Lemma 4.2, and what it carries over to them, 4.3 to 4.6.
 
 K reward models are combined to R_eff(s, a) = Σ_k w_k(s) R_k(s, a) with fixed weights that are >= 0 and sum to 1 in each
-state. Tuples are as far apart as their most different members: max_k ‖R_k - R'_k‖. Weights that are no such weights are
-a hypothesis not met, not an error, so that one can see what it does to the conclusion.
+state but terminal ones, where nothing is paid. Tuples are as far apart as their most different members: max_k ‖R_k -
+R'_k‖. Weights that are no such weights are a hypothesis not met, not an error, so that one can see what it does to the
+conclusion.
 
 Shapes: S states, A actions, K reward models.
 """
@@ -255,9 +256,11 @@ def _effective(
     for part, table in zip(components.names, components.table, strict=True):
         check_reward(mdp, table, f"{name} {part!r}")
     array = _weights(components, weights)
-    return components.combine(array), {
-        "weights are >= 0": bool((array >= 0).all()),
-        "weights sum to 1": bool((np.abs(array.sum(axis=0) - 1) <= _SUM_TOLERANCE).all()),
+    reward = components.combine(array)
+    used = array[:, ~mdp.terminal] if array.ndim > 1 else array
+    return reward, {
+        "weights are >= 0": bool((used >= 0).all()),
+        "weights sum to 1": bool((np.abs(used.sum(axis=0) - 1) <= _SUM_TOLERANCE).all()),
     }
 
 
