@@ -154,7 +154,7 @@ def test_the_models_of_hidden_classes_are_checked_under_their_posterior_weights(
         {row.statement: row for row in verify(made.mdp, models, weights=weights)}
         for weights in (made.hidden.class_weights, None)
     )
-    assert {row.verdict for row in given.values()} == {"holds"}
+    assert not [row.counterexample for row in given.values() if row.violations]
     for statement in ("Lemma 4.2", "Proposition 4.3", "Lemma 4.4", "Proposition 4.5", "Proposition 4.6"):
         assert given[statement].cases > without[statement].cases
     assert given["Proposition 4.6"].applicable > without["Proposition 4.6"].applicable  # the tie of the default mixture
