@@ -81,10 +81,7 @@ def trace_weights(
     >>> [round(point.position, 12) for point in line.breakpoints]
     [0.333333333333, 0.75]
     """
-    if isinstance(component, str):
-        base, direction = split_reward(scenario, reward, component)
-    else:
-        (base,), direction = split_reward(scenario, reward), scenario.components.combine(component)
+    base, direction = weight_line(scenario, component, reward)
     return trace_line(
         scenario.mdp,
         base,
@@ -95,6 +92,21 @@ def trace_weights(
         reachable_only=reachable_only,
         tie_tolerance=tie_tolerance,
     )
+
+
+def weight_line(
+    scenario: Weighted, component: str | Mapping[str, float], reward: str | Mapping[str, float]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The tables R0 and D, (S, A), of the line R0 + t D that `trace_weights` follows.
+
+    Raises:
+        ValueError: An unknown component or reward.
+    """
+    if isinstance(component, str):
+        base, direction = split_reward(scenario, reward, component)
+        return base, direction
+    (base,) = split_reward(scenario, reward)
+    return base, scenario.components.combine(component)
 
 
 def split_reward(

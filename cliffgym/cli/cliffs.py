@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from cliffgym.analysis.line import Line
-from cliffgym.analysis.weights import split_reward, trace_weights, with_returns
+from cliffgym.analysis.weights import trace_weights, weight_line, with_returns
 from cliffgym.cli.arguments import add_scenario_arguments, reward_argument
 from cliffgym.cli.subjects import reward_name
 from cliffgym.scenarios import scenario
@@ -29,7 +29,12 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "there. Write a negative number in powers of ten as --from=-1e-3.",
     )
     add_scenario_arguments(parser)
-    parser.add_argument("--component", required=True, help="the component whose weight moves")
+    parser.add_argument(
+        "--component",
+        type=reward_argument,
+        required=True,
+        help="the component whose weight moves, or JSON rates of several that move together",
+    )
     parser.add_argument("--from", dest="start", type=float, required=True, metavar="WEIGHT", help="its first weight")
     parser.add_argument("--to", dest="stop", type=float, required=True, metavar="WEIGHT", help="its last weight")
     parser.add_argument(
@@ -94,11 +99,13 @@ def _text(line: Line, options: argparse.Namespace) -> str:
     names = [
         name
         for name in line.segments[0].components
-        if name in (options.component, *_RETURNS)
+        if name in (*_moving(options.component), *_RETURNS)
         or any(abs(point.jumps[name]) > _ROUNDING for point in line.breakpoints)
     ]
     reward = reward_name(options.reward)
-    where = f"the weight of {options.component} from {options.start:g} to {options.stop:g}, reward {reward}"
+    where = (
+        f"the weight of {reward_name(options.component)} from {options.start:g} to {options.stop:g}, reward {reward}"
+    )
     values = [
         [f"{segment.start:.10g}", f"{segment.stop:.10g}", *(_rounded(segment.components[name]) for name in names)]
         for segment in line.segments
@@ -121,6 +128,11 @@ def _text(line: Line, options: argparse.Namespace) -> str:
     return f"{options.id}: {counted}\n\nJumps, after minus before\n\n{table}\n\n{between}"
 
 
+def _moving(component: str | dict[str, float]) -> tuple[str, ...]:
+    """The names of what moves."""
+    return (component,) if isinstance(component, str) else tuple(component)
+
+
 def _rounded(value: float) -> float:
     """The value, or 0 for what rounding has left of it."""
     return value if abs(value) > _ROUNDING else 0.0
@@ -130,14 +142,15 @@ def _plot(made: Scenario, line: Line, options: argparse.Namespace) -> list[str]:
     """Draws the component and the true return along the line; returns the files' names."""
     from cliffgym.plots import line_figure, save_figure, soft_curves
 
-    base, direction = split_reward(made, options.reward, options.component)
+    base, direction = weight_line(made, options.component, options.reward)
+    moving = reward_name(options.component)
     positions = np.linspace(options.start, options.stop, _POINTS)
     curves = soft_curves(made.mdp, base, direction, positions, _TEMPERATURES, with_returns(made))
     figure = line_figure(
         line,
-        (options.component, "true_return"),
-        position_label=f"weight of {options.component} (reward per unit)",
+        (*_moving(options.component), "true_return"),
+        position_label=f"weight of {moving} (reward per unit)",
         curves=curves,
-        title=f"{made.id}, reward {reward_name(options.reward)} with another weight of {options.component}",
+        title=f"{made.id}, reward {reward_name(options.reward)} with another weight of {moving}",
     )
     return [str(path) for path in save_figure(figure, options.plot)]
