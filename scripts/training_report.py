@@ -23,11 +23,13 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE, DATA = ROOT / "docs" / "training.md", ROOT / "docs" / "training.csv"
 ALLOWED = 0.05  # share of a component's range
 WIDE = 1e-9  # an interval that is wider is a tie
+CURATED: dict[str, Any] = {"curated": True}
+COEFFICIENTS = (0.003, 0.03, 0.3)  # of LengthControl's deviation, beside the default
 
 COMPARISONS = (
     ("Cliff-Obedience-v0", "reference", "incomplete", ("correct", "soft", "hard")),
     ("Cliff-Sophistry-v0", "reference", "incomplete", ("incomplete_return", "correct")),
-    ("Cliff-Deception-v0", "weak", "cot_pressure", ("tampered", "flagged", "undetected", "solved")),
+    ("Cliff-Deception-v0", "incomplete", "cot_pressure", ("tampered", "flagged", "undetected", "solved")),
     ("Cliff-SpuriousReasoning-v0", "reference", "incomplete", ("correct", "faithful")),
     ("Cliff-LengthPenalty-v0", "incomplete", "true", ("correct", "length")),
 )
@@ -98,7 +100,8 @@ def comparison_rows(lessons: Mapping[tuple[str, str], Lesson]) -> Iterator[list[
             later = lessons[id, after].learned(name)
             change = float(np.mean(later)) - float(np.mean(first[name]))
             sign = "rises" if change > 1e-3 else "falls" if change < -1e-3 else "stays"
-            yield [id, f"{before} → `{after}`", name, spread(first[name]), spread(later), sign]
+            start = before if before == "reference" else f"`{before}`"
+            yield [id, f"{start} → `{after}`", name, spread(first[name]), spread(later), sign]
 
 
 def curation_rows(plain: Lesson, curated: Lesson) -> Iterator[list[str]]:
@@ -112,12 +115,22 @@ def curation_rows(plain: Lesson, curated: Lesson) -> Iterator[list[str]]:
         yield [label, str(len(lesson.made.undetermined)), exact, spread(lesson.learned(name))]
 
 
+def coefficient_rows(lessons: Sequence[Lesson]) -> Iterator[list[str]]:
+    """How near to its targets LengthControl comes, by what a thought off target costs."""
+    for lesson in lessons:
+        exact, learned = lesson.intervals["deviation"], lesson.learned("deviation")
+        off = f"{lesson.distance('deviation', exact):.1%}"
+        yield [f"{lesson.made.parameters['deviation_penalty']:g}", tidy(exact.low), spread(learned), off]
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table."""
     return "\n".join("| " + " | ".join(cells) + " |" for cells in [header, ["---"] * len(header), *rows])
 
 
-def page(lessons: Mapping[tuple[str, str], Lesson], curated: Lesson, num_seeds: int) -> str:
+def page(
+    lessons: Mapping[tuple[str, str], Lesson], curated: Lesson, coefficients: Sequence[Lesson], num_seeds: int
+) -> str:
     """The text of docs/training.md."""
     rows = {
         id: [row for (of, _), lesson in lessons.items() if of == id for row in lesson_rows(lesson)] for id in SCENARIOS
@@ -158,6 +171,16 @@ def page(lessons: Mapping[tuple[str, str], Lesson], curated: Lesson, num_seeds: 
                 ["trained on", "prompts left undetermined", "exact", "PPO"],
                 list(curation_rows(lessons["Cliff-MultiReward-v0", "incomplete"], curated)),
             ),
+            "",
+            "## The price of a thought",
+            "",
+            "LengthControl's deviation from target (in thoughts) by what a thought off target costs. The optimum is",
+            "the same for all; what differs is how soon the price is heard above the noise of training.",
+            "",
+            table(
+                ["deviation_penalty", "exact", "PPO", "off by"],
+                list(coefficient_rows([lessons["Cliff-LengthControl-v0", "true"], *coefficients])),
+            ),
             *(part for id in SCENARIOS for part in ("", f"## {id}", "", table(header, rows[id]))),
             "",
         ]
@@ -173,13 +196,15 @@ def main() -> None:
     seeds = range(options.seeds)
     pairs = [(id, name) for id in SCENARIOS for name in distinct_rewards(scenario(id))]
     settings: list[tuple[str, str, dict[str, Any]]] = [(id, name, {}) for id, name in pairs]
-    settings.append(("Cliff-MultiReward-v0", "incomplete", {"curated": True}))
+    settings.append(("Cliff-MultiReward-v0", "incomplete", CURATED))
+    settings += [("Cliff-LengthControl-v0", "true", {"deviation_penalty": price}) for price in COEFFICIENTS]
     runs = [Run(id, name, 0.0, seed, kwargs) for id, name, kwargs in settings for seed in seeds]
     options.folder.mkdir(parents=True, exist_ok=True)
     measures = train_all(runs, options.folder / "runs.json", "training")
     groups = [measures[i : i + len(seeds)] for i in range(0, len(runs), len(seeds))]
     lessons = [Lesson(scenario(id, **kw), name, group) for (id, name, kw), group in zip(settings, groups, strict=True)]
-    text = page(dict(zip(pairs, lessons[:-1], strict=True)), lessons[-1], len(seeds))
+    named, (curated, *coefficients) = lessons[: len(pairs)], lessons[len(pairs) :]
+    text = page(dict(zip(pairs, named, strict=True)), curated, coefficients, len(seeds))
     with atomic_write(PAGE) as file:
         file.write(text.encode())
     write_csv(DATA, [csv_row(run, found, name) for run, found in zip(runs, measures, strict=True) for name in found])
