@@ -129,6 +129,23 @@ def test_radius_of_reachable_states_is_told_apart_where_some_are_not(run: Any) -
         assert entry["radius"] == cliff_radius(mdp, reward, reachable_only=entry["states"] == "reachable").radius
 
 
+def test_analysis_says_what_training_leaves_out(run: Any) -> None:
+    arguments = ["analyze", "Cliff-MultiReward-v0", "--set", "curated=true"]
+    made = cliffgym.scenario("Cliff-MultiReward-v0", curated=True)
+    full = made.evaluation
+    assert full is not None
+    facts = json.loads(run(*arguments, "--json"))["evaluation"]
+    assert facts["undetermined"] == [made.mdp.describe_state(state) for state in made.undetermined]
+    for name in ("incomplete", "true"):
+        interval = regret_interval(full.mdp, made.reward("incomplete"), full.reward(name))
+        assert {key: getattr(interval, key) for key in facts[f"{name}_return"]} == facts[f"{name}_return"]
+    text = run(*arguments)
+    assert 'undetermined at state 3 ("prompt 3"), state 4 ("prompt 4"), state 5 ("prompt 5")' in text
+    assert "left to chance                                           0.3875      0.425" in text
+    assert json.loads(run("analyze", "Cliff-MultiReward-v0", "--json"))["evaluation"] is None
+    assert "undetermined" not in run("analyze", "Cliff-MultiReward-v0")
+
+
 def test_doubtful_ties_are_warned_of(run: Any) -> None:
     doubtful = ["analyze", "Cliff-TieBreaker-v0", "--reward", '{"correct": 1, "target_format": 5e-10}']
     # In each of 12 format states three formats fall 5e-10 short of json, half the tolerance.
@@ -288,6 +305,18 @@ def test_cliffs_of_all_states_and_other_rewards(run: Any) -> None:
     half = json.loads(run(*arguments, "--reward", '{"correct": 0.5}', "--set", "problems=2"))
     assert [len(point["states"]) for point in half["breakpoints"]] == [2]
     assert half["segments"][0]["optimal_return"]["intercept"] == 0.5
+
+
+def test_cliffs_of_weights_that_move_together(run: Any, tmp_path: Path) -> None:
+    rates, base = {"safety_score": 1, "general_score": -1}, {"general_score": 1}
+    arguments = ["cliffs", "Cliff-MultiReward-v0", "--component", json.dumps(rates), "--from", "0", "--to", "1"]
+    arguments += ["--reward", json.dumps(base), "--plot", str(tmp_path / "line")]
+    facts = json.loads(run(*arguments, "--json"))
+    assert facts["component"] == rates
+    positions = [point["position"] for point in facts["breakpoints"]]
+    assert positions == pytest.approx([1 / 3, 3 / 4], abs=1e-12)
+    assert (tmp_path / "line.svg").exists()
+    assert f"2 breakpoints on the weight of {json.dumps(rates)} from 0 to 1" in run(*arguments)
 
 
 def test_cliffs_are_plotted_as_png_and_svg(run: Any, tmp_path: Path) -> None:

@@ -5,6 +5,9 @@ import json
 import math
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cliffgym.analysis.intervals import regret_interval
 from cliffgym.analysis.radius import cliff_radius
 from cliffgym.analysis.ties import ties
@@ -54,6 +57,7 @@ def run(options: argparse.Namespace) -> None:
         "ties": _tie_facts(subject, options.exact),
         "cliff_radius": _radius_facts(subject),
         "regret_interval": _regret_facts(subject),
+        "evaluation": _evaluation_facts(subject),
     }
     print(json.dumps(facts, indent=2, allow_nan=False) if options.json else _text(facts))
 
@@ -106,9 +110,25 @@ def _regret_facts(subject: Subject) -> dict[str, float] | None:
     """The regret interval in units of true return, or None if nobody said what was meant."""
     if subject.true is None:
         return None
-    interval = regret_interval(subject.mdp, subject.reward, subject.true)
+    return _interval(subject.mdp, subject.reward, subject.true)
+
+
+def _interval(mdp: TabularMDP, train: NDArray[np.float64], meant: NDArray[np.float64]) -> dict[str, float]:
+    interval = regret_interval(mdp, train, meant)
     names = ("worst", "uniform", "best", "optimum", "left_to_chance", "misspecified")
     return {name: getattr(interval, name) for name in names}
+
+
+def _evaluation_facts(subject: Subject) -> dict[str, Any] | None:
+    """What policies that are optimal in training are worth over all prompts, if training leaves some out."""
+    made = subject.scenario
+    if made is None or made.evaluation is None:
+        return None
+    full = made.evaluation
+    return {
+        "undetermined": [made.mdp.describe_state(state) for state in made.undetermined],
+        **{f"{name}_return": _interval(full.mdp, subject.reward, full.reward(name)) for name in ("incomplete", "true")},
+    }
 
 
 def _text(facts: dict[str, Any]) -> str:
@@ -139,6 +159,15 @@ def _text(facts: dict[str, Any]) -> str:
         title = "true return of policies optimal for this reward"
         rows = [[name.replace("_", " "), f"{value + 0.0:.6g}"] for name, value in facts["regret_interval"].items()]
         parts.append(text_table([title, "reward"], rows))
+    if evaluation := facts["evaluation"]:
+        parts.append("Training leaves the policy undetermined at " + ", ".join(evaluation["undetermined"]))
+        title = "return over all prompts of policies optimal in training"
+        names, kinds = list(evaluation["true_return"]), ("incomplete", "true")
+        rows = [
+            [name.replace("_", " "), *(f"{evaluation[f'{kind}_return'][name] + 0.0:.6g}" for kind in kinds)]
+            for name in names
+        ]
+        parts.append(text_table([title, *kinds], rows))
     return "\n\n".join(parts)
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cliffgym.mdp import TabularMDP
 from cliffgym.rewards import RewardComponents, check_reward
 from cliffgym.scenarios import scenario
+from cliffgym.trace_scenario import Scenario
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +29,7 @@ class Subject:
         reward_name: What that reward is called.
         true: (S, A) what was meant, or None if nobody said.
         components: The components behind the reward, or None.
+        scenario: The scenario it is, or None.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Subject:
     reward_name: str
     true: NDArray[np.float64] | None
     components: RewardComponents | None
+    scenario: Scenario | None = None
 
 
 def read_subject(options: argparse.Namespace) -> Subject:
@@ -103,7 +106,8 @@ def _scenario_subject(options: argparse.Namespace) -> Subject:
             raise ValueError(f"--{name} must not be given with an ID{hint}")
     made = scenario(options.id, **dict(options.set))
     reward = "incomplete" if options.reward is None else options.reward
-    return Subject(made.id, made.mdp, made.reward(reward), reward_name(reward), made.reward("true"), made.components)
+    tables = made.reward(reward), reward_name(reward), made.reward("true"), made.components
+    return Subject(made.id, made.mdp, *tables, made)
 
 
 def _read_gym(id: str, arguments: dict[str, Any], gamma: float) -> tuple[TabularMDP, NDArray[np.float64]]:
