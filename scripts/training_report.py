@@ -6,6 +6,7 @@ where it is wider, ties leave it to chance, and the page says so.
 """
 
 import argparse
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -212,7 +213,7 @@ def main() -> None:
 
 def csv_row(run: Run, measures: Mapping[str, float], name: str) -> dict[str, Any]:
     """One measure of one run."""
-    where = {"scenario": run.env_id, "arguments": str(dict(run.env_kwargs) or ""), "reward": run.reward}
+    where = {"scenario": run.env_id, "arguments": json.dumps(dict(run.env_kwargs)), "reward": run.reward}
     return where | {"seed": run.seed, "measure": name, "value": measures[name]}
 
 

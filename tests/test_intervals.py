@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 import cliffgym
-from cliffgym import TabularMDP, evaluate, optimal, scenario
-from cliffgym.analysis import regret_interval
+from cliffgym import RewardComponents, TabularMDP, evaluate, optimal, scenario
+from cliffgym.analysis import OutcomeInterval, outcome_intervals, regret_interval
 
 IDS = list(cliffgym.SCENARIOS)
 STATES, ACTIONS = 5, 3
@@ -138,6 +138,11 @@ def test_no_deterministic_policy_is_left_out(cyclic: bool) -> None:
         paid, meant = returns(mdp, train, everything[legal]), returns(mdp, true, everything[legal])
         allowed = meant[paid >= paid.max() - 1e-9]
         interval = regret_interval(mdp, train, true)
+        parts = RewardComponents(("train", "true"), np.stack([train, true]))
+        outcomes = outcome_intervals(mdp, train, parts)
+        assert outcomes["train"].width == pytest.approx(0, abs=1e-9)
+        assert outcomes["true"][:2] == pytest.approx((interval.worst, interval.best), abs=1e-9)
+        assert outcomes["true"][2:] == pytest.approx((meant.min(), meant.max()), abs=1e-9), seed
         assert interval.worst == pytest.approx(allowed.min(), abs=1e-9), seed
         assert interval.best == pytest.approx(allowed.max(), abs=1e-9), seed
         assert interval.optimum == pytest.approx(meant.max(), abs=1e-9), seed
@@ -148,6 +153,13 @@ def test_no_deterministic_policy_is_left_out(cyclic: bool) -> None:
         wrong_rewards += interval.misspecified > 1e-9
     assert open_intervals > 30  # both happen often enough to be tested
     assert wrong_rewards > 30
+
+
+def test_distance_from_an_interval_is_a_share_of_what_is_possible() -> None:
+    interval = OutcomeInterval(low=2, high=3, least=0, most=10)
+    assert [interval.distance(value) for value in (0, 1, 2, 2.5, 3, 5)] == [0.2, 0.1, 0, 0, 0, 0.2]
+    assert interval.width == 1
+    assert OutcomeInterval(1, 1, 1, 1).distance(1) == 0  # nothing else is possible
 
 
 def test_a_wider_tolerance_lets_nearly_optimal_policies_in() -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -26,22 +27,30 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 def run(options: argparse.Namespace) -> None:
     """Prints a description, a sample trace and a table of optima."""
     made = scenario(options.id, **dict(options.set))
-    sample = _sample(made)
+    text, classes = sample(made), _classes(made)
+    before = expected_components(made.mdp, made.components, made.reference)
     optima = [_optimum(made, name) for name in made.rewards]
     if options.json:
-        print(json.dumps({"id": made.id, "parameters": made.parameters, "sample": sample, "optima": optima}, indent=2))
+        facts = {"id": made.id, "parameters": made.parameters, "classes": classes, "sample": text, "reference": before}
+        print(json.dumps({**facts, "optima": optima}, indent=2))
         return
     print(f"{made.id}: {made.mdp.num_states} states, {len(made.prompts)} prompts, tokens {', '.join(made.tokens)}")
     print(", ".join(f"{name} = {value!r}" for name, value in made.parameters.items()))
+    if classes:
+        print("\nHow likely each hidden class is, given the prompt\n")
+        header = ["prompt", *classes[0]["posterior"]]
+        print(text_table(header, [[entry["prompt"], *entry["posterior"].values()] for entry in classes]))
     print("\nA trace that is optimal under the true reward:\n")
-    print(sample)
+    print(text)
     print("\nThe exact optimum under each reward (true return: worst and best over all policies optimal for it)\n")
     header = ["reward", "weighs", "optimum", "tied states", "true worst", "true uniform", "true best", "true optimum"]
     keys = ["reward", "weights", "optimum", "tied_states", "true_worst", "true_uniform", "true_best", "true_optimum"]
-    print(text_table(header, [[_weighting(entry[key]) for key in keys] for entry in optima]))
-    print("\nExpected components of the optimal policy that breaks ties uniformly\n")
+    weighed = [{**entry, "weights": formula(entry["weights"])} for entry in optima]
+    print(text_table(header, [[entry[key] for key in keys] for entry in weighed]))
+    print("\nExpected components before training (reference), and of the optimal policy that breaks ties uniformly\n")
     names = list(made.components.names)
-    print(text_table(["reward", *names], [[e["reward"], *(e["components"][name] for name in names)] for e in optima]))
+    rows = [("reference", before), *((entry["reward"], entry["components"]) for entry in optima)]
+    print(text_table(["reward", *names], [[row, *(values[name] for name in names)] for row, values in rows]))
 
 
 def _optimum(made: Scenario, name: str) -> dict[str, Any]:
@@ -61,15 +70,24 @@ def _optimum(made: Scenario, name: str) -> dict[str, Any]:
     }
 
 
-def _weighting(value: Any) -> Any:
-    """Weights as a formula; anything else as it is."""
-    if not isinstance(value, dict):
-        return value
-    terms = [f"{'-' if w < 0 else '+'} {'' if abs(w) == 1 else f'{abs(w):g} '}{name}" for name, w in value.items()]
+def _classes(made: Scenario) -> list[dict[str, Any]]:
+    """The posterior of the hidden classes by prompt, if there are any; zeros where no trace starts."""
+    if made.hidden is None:
+        return []
+    names, weights = made.hidden.names, made.hidden.class_weights[:, made.prompt_states].T.tolist()
+    return [
+        {"prompt": prompt, "posterior": dict(zip(names, row, strict=True))}
+        for prompt, row in zip(made.prompts, weights, strict=True)
+    ]
+
+
+def formula(weights: Mapping[str, float]) -> str:
+    """Weights of components as people write them: `correct - 0.01 effort`."""
+    terms = [f"{'-' if w < 0 else '+'} {'' if abs(w) == 1 else f'{abs(w):g} '}{name}" for name, w in weights.items()]
     return " ".join(terms).removeprefix("+ ")
 
 
-def _sample(made: Scenario) -> str:
+def sample(made: Scenario) -> str:
     """A trace of the last prompt that always takes the first of the truly optimal actions; chance is seeded.
 
     Where a trace may never end, it is broken off after some tokens.
