@@ -79,6 +79,7 @@ def test_show_has_the_numbers_of_the_solvers(id: str, capsys: pytest.CaptureFixt
     shown, made = json_output(capsys, "show", id), scenario(id)
     assert shown["id"] == id
     assert shown["parameters"] == json.loads(json.dumps(made.parameters))
+    assert shown["reference"] == expected_components(made.mdp, made.components, made.reference)
     assert [entry["reward"] for entry in shown["optima"]] == list(made.rewards)
     for entry in shown["optima"]:
         reward = made.reward(entry["reward"])
@@ -109,10 +110,36 @@ def test_show_prints_the_facts_of_slacker(capsys: pytest.CaptureFixture[str]) ->
     ]
     assert components.splitlines()[0].split()[1:] == list(scenario("Cliff-Slacker-v0").components.names)
     assert [line.split() for line in components.splitlines()[2:]] == [
+        ["reference", "0.3333", "0.1667", "0.08333", "0.3333", "0"],
         ["incomplete", "1", "0.5", "0.25", "1", "0"],
         ["true", "1", "1", "1", "2", "0"],
         ["lazy", "1", "0", "0", "0", "0"],
     ]
+
+
+def test_show_says_how_likely_hidden_classes_are(capsys: pytest.CaptureFixture[str]) -> None:
+    text = output(capsys, "show", "Cliff-MultiReward-v0", "--set", "exclude=safety")
+    table = text.split("How likely each hidden class is, given the prompt\n\n")[1].split("\n\n")[0]
+    header, _, *lines = [re.split(r"\s{2,}", line) for line in table.splitlines()]
+    assert header == ["prompt", "safety", "values", "general"]
+    assert [line[0] for line in lines] == list(scenario("Cliff-MultiReward-v0").prompts)
+    posteriors = [line[1:] for line in lines]
+    assert posteriors[0] == ["0", "0", "0"]  # is never asked
+    assert posteriors[1:3] == posteriors[3:5] == [["0", "1", "0"], ["0", "0", "1"]]
+    assert posteriors[5] == ["0", "0.5", "0.5"]
+
+
+@every_id
+def test_show_has_the_posterior_of_hidden_classes_for_programs(id: str, capsys: pytest.CaptureFixture[str]) -> None:
+    classes, made = json_output(capsys, "show", id)["classes"], scenario(id)
+    if made.hidden is None:
+        assert classes == []
+        assert "hidden class" not in output(capsys, "show", id)
+        return
+    assert [entry["prompt"] for entry in classes] == list(made.prompts)
+    for entry, state in zip(classes, made.prompt_states, strict=True):
+        weights = made.hidden.class_weights[:, state].tolist()
+        assert entry["posterior"] == dict(zip(made.hidden.names, weights, strict=True))
 
 
 def test_the_sample_is_optimal_for_the_true_reward(capsys: pytest.CaptureFixture[str]) -> None:

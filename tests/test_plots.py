@@ -69,11 +69,11 @@ def test_the_exact_curves_are_the_cliff_and_the_slope(figure: Figure) -> None:
     assert (y == 1).all()
 
 
-def test_the_interval_of_slacker_and_the_shares_of_all_are_drawn(figure: Figure) -> None:
+def test_the_interval_of_slacker_and_the_regrets_of_all_are_drawn(figure: Figure) -> None:
     assert "1 to 2" in words(figure)
     bars = [line.get_xdata() for line in figure.axes[2].lines if len(np.ravel(line.get_xdata())) == 2]
-    assert any(np.allclose(bar, [0.5, 1.0]) for bar in bars)
-    assert any(np.allclose(bar, [0.5, 0.5]) for bar in bars)
+    assert any(np.allclose(bar, [1.0, 0.0]) for bar in bars)
+    assert any(np.allclose(bar, [0.4, 0.4]) for bar in bars)
 
 
 def test_the_figure_explains_itself(figure: Figure) -> None:

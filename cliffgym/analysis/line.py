@@ -181,7 +181,10 @@ class _Tracer:
             zeros = 0.0 - levels[rising] / rises[rising]
             errors = (noise[0] + np.abs(zeros) * noise[1]) / rises[rising]
             first = zeros - errors <= (zeros + errors).min()
-            zero = float(zeros[first][errors[first].argmin()])
+            best = errors[first].argmin()
+            zero = float(zeros[first][best])
+            if abs(zero) <= errors[first][best]:
+                zero = 0.0  # what rounding has left of it is no position
             if zero < stop - _ROUNDING * max(abs(start), abs(stop)):
                 end = max(zero, float(np.nextafter(start, np.inf)))
         return Segment(

@@ -86,19 +86,22 @@ def _draw_slack(axes: "Axes", data: DemoData) -> None:
 
 
 def _draw_cost(axes: "Axes", data: DemoData) -> None:
-    """For each scenario the true worth of incomplete optima as a bar, as shares of the true optimum."""
+    """For each scenario the true regret of incomplete optima as a bar."""
     rows = np.arange(len(data.scenarios))[::-1]
-    shares = data.values / data.values[:, 3:]
-    for row, (worst, uniform, best, _) in zip(rows, shares, strict=True):
+    regrets = data.values[:, 3:] - data.values
+    for row, (worst, uniform, best, _) in zip(rows, regrets, strict=True):
         axes.plot([worst, best], [row, row], color=ORANGE, lw=7, solid_capstyle="butt", alpha=0.35)
         axes.plot([worst, best], [row, row], "|", color=ORANGE, ms=13, mew=2)
         axes.plot(uniform, row, "o", color=ORANGE, ms=6)
-    axes.axvline(1, color=GREEN, lw=2)
+    axes.axvline(0, color=GREEN, lw=2)
     names = [id.removeprefix("Cliff-").rsplit("-", 1)[0] for id in data.scenarios]
     axes.set_yticks(rows, names)
-    axes.set_ylim(-0.6, len(names) - 0.4)
-    axes.set_xlim(0, 1.08)
-    axes.set_xlabel("true return / true optimum")
-    axes.set_title("Worth of policies optimal for the incomplete reward", fontsize=11)
-    axes.text(0.02, 0.02, "bar: worst to best, dot: ties broken uniformly", fontsize=9, transform=axes.transAxes)
-    axes.text(0.99, len(names) - 0.5, "true optimum ", ha="right", va="center", fontsize=9, color=GREEN)
+    axes.set_ylim(-1.4, len(names) - 0.1)
+    span = float(regrets.max()) or 1.0
+    axes.set_xlim(-0.04 * span, 1.08 * span)
+    axes.set_xlabel("true optimum - true return (reward)")
+    axes.set_title("Regret of incomplete optima", fontsize=11)
+    axes.text(
+        0.99, 0.02, "bar: worst to best, dot: ties broken uniformly", ha="right", fontsize=9, transform=axes.transAxes
+    )
+    axes.text(0.01 * span, len(names) - 0.5, "true optimum", va="center", fontsize=9, color=GREEN)

@@ -1,0 +1,263 @@
+"""Writes docs/environments: a page and a figure for each environment. Run by scripts/environment_pages.
+
+A page is the scenario's docstring, and what the solvers find at the defaults. Numbers have six significant digits, so
+that the text is the same on every machine; how a figure is drawn depends on matplotlib, so no check compares it.
+"""
+
+import argparse
+import dataclasses
+import inspect
+import math
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cliffgym import SCENARIOS, Scenario, expected_components, optimal, scenario
+from cliffgym.analysis import Line, cliff_radius, regret_interval, trace_weights
+from cliffgym.analysis.weights import split_reward, with_returns
+from cliffgym.cli.show import formula, sample
+from cliffgym.files import atomic_write
+
+FOLDER = Path(__file__).resolve().parents[1] / "docs" / "environments"
+INDEX = "README.md"
+ROUNDING = 1e-9  # what is less is rounding
+TEMPERATURES, POINTS = (0.01, 0.03, 0.1), 401  # of the soft curves, as `cliffgym cliffs` draws them
+
+
+@dataclass(frozen=True)
+class Walk:
+    """A line of rewards: the weight of `component` goes from `start` to `stop`, the others are those of `reward`.
+
+    The figure shows that component, or `shown` where that says more.
+    """
+
+    component: str
+    start: float
+    stop: float
+    reward: str
+    shown: str = ""
+
+    @property
+    def measure(self) -> str:
+        """The component that the figure shows."""
+        return self.shown or self.component
+
+
+WALKS = {
+    "Cliff-Slacker-v0": Walk("instructions", -0.5, 0.5, "incomplete"),
+    "Cliff-TieBreaker-v0": Walk("target_format", -0.2, 0.2, "true"),
+    "Cliff-LengthPenalty-v0": Walk("length", -1.2, 0.1, "true"),
+    "Cliff-LengthControl-v0": Walk("deviation", -1.2, 0.2, "true"),
+    "Cliff-Sophistry-v0": Walk("fooled", 0, 1, "incomplete"),
+    "Cliff-SpuriousReasoning-v0": Walk("step_score", -0.2, 0.4, "process"),
+    "Cliff-Deception-v0": Walk("flagged", -36, 0, "cot_pressure", shown="undetected"),
+    "Cliff-Obedience-v0": Walk("soft", -0.5, 2.5, "true"),
+    "Cliff-MultiReward-v0": Walk("safety_score", -1, 1, "incomplete"),
+    "Cliff-Garnet-v0": Walk("component_1", -1, 1, "true"),
+}
+"""The line whose cliffs a page shows."""
+
+REWARDS = """\
+*Tied states* have several optimal actions. The *cliff radius* is how far every entry of the reward table may move
+before another policy is optimal, over all states and over those that some trace comes to; one tie makes it 0. What
+policies optimal for a reward are worth under `true` is an interval: *worst*, *uniform* (ties are broken evenly) and
+*best*, beside the optimum of `true` itself."""
+
+BEFORE = """\
+Expected value of every component: under the policy before training (`reference`), and under the optimum of each reward,
+ties broken evenly."""
+
+INTRODUCTION = """\
+# Environments
+
+Written by `scripts/environment_pages` from the docstrings of the scenarios and from the exact solvers; the numbers on
+each page are those at the default arguments, and `cliffgym show ID` prints them for others.
+"""
+
+
+def rounded(value: float) -> float:
+    """The value without rounding errors, so that they do not decide how further digits are dropped."""
+    return float(f"{value:.12g}") if abs(value) >= ROUNDING else 0.0
+
+
+def tidy(value: Any) -> str:
+    """A cell of a table: six significant digits, rounding as 0, and nothing that a table would take for its own."""
+    if not isinstance(value, float):
+        return str(value).replace("|", "\\|")
+    return "infinite" if math.isinf(value) else f"{rounded(value):.6g}"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(map(tidy, line)) + " |" for line in lines)
+
+
+def code(text: object) -> str:
+    """Verbatim."""
+    return f"`{text}`"
+
+
+def defaults(made: Scenario) -> str:
+    """Sizes, arguments, and what is known of hidden classes."""
+    sizes = [made.mdp.num_states, len(made.prompts), ", ".join(map(code, made.tokens)), float(made.mdp.gamma)]
+    arguments = [[code(name), code(repr(value))] for name, value in made.parameters.items() if name != "gamma"]
+    parts = [table(["states", "prompts", "tokens", "gamma"], [sizes]), table(["argument", "default"], arguments)]
+    if made.hidden is not None:
+        weights = made.hidden.class_weights[:, made.prompt_states].T.tolist()
+        rows = [[prompt, *row] for prompt, row in zip(made.prompts, weights, strict=True)]
+        parts += ["How likely each hidden class is, given the prompt:", table(["prompt", *made.hidden.names], rows)]
+    return "\n\n".join(parts)
+
+
+def reward_rows(made: Scenario) -> Iterable[list[Any]]:
+    """One row for each named reward."""
+    for name, weights in made.rewards.items():
+        reward = made.reward(name)
+        found, worth = optimal(made.mdp, reward), regret_interval(made.mdp, reward, made.reward("true"))
+        radii = [cliff_radius(made.mdp, reward, reachable_only=reachable).radius for reachable in (False, True)]
+        ends = [worth.worst, worth.uniform, worth.best, worth.optimum]
+        yield [code(name), formula(weights), found.expected_return, len(found.tied_states), *radii, *ends]
+
+
+def component_rows(made: Scenario) -> Iterable[list[Any]]:
+    """One row for the reference policy and for each named reward."""
+    policies = {"`reference`": made.reference}
+    policies |= {code(name): optimal(made.mdp, made.reward(name)).policy for name in made.rewards}
+    for name, policy in policies.items():
+        yield [name, *expected_components(made.mdp, made.components, policy).values()]
+
+
+def traced(made: Scenario) -> Line:
+    """The page's line, with positions that read well."""
+    walk = WALKS[made.id]
+    line = trace_weights(made, walk.component, walk.start, walk.stop, walk.reward)
+    points = (dataclasses.replace(point, position=rounded(point.position)) for point in line.breakpoints)
+    return dataclasses.replace(line, breakpoints=tuple(points))
+
+
+def cliffs(made: Scenario) -> str:
+    """The figure, the command that gives the same, and every breakpoint of the line."""
+    walk, line = WALKS[made.id], traced(made)
+    points, ends = line.breakpoints, f"from {walk.start:g} to {walk.stop:g}"
+    count = f"{len(points)} cliff{'' if len(points) == 1 else 's'}"
+    names = [name for name in line.segments[0].components if any(abs(p.jumps[name]) >= ROUNDING for p in points)]
+    rows = [
+        [p.position, len(p.states), made.mdp.describe_state(p.states[0]), p.total_variation]
+        + [p.jumps[name] for name in names]
+        for p in points
+    ]
+    command = f"cliffgym cliffs {made.id} --component {walk.component} --from {walk.start:g} --to {walk.stop:g}"
+    temperatures = ", ".join(f"{temperature:g}" for temperature in TEMPERATURES)
+    return "\n\n".join(
+        [
+            f"The weight of `{walk.component}` moves {ends}, the other weights are those of `{walk.reward}`: {count}.\n"
+            "Jumps are those of expected values as the weight rises, after minus before:",
+            table(["weight", "states that flip", "such as", "total variation", *names], rows),
+            f"![Expected {walk.measure} and true return of the exact optimum, two step functions of the weight of "
+            f"{walk.component} {ends} with {count}, and slopes that soft policies make of them]({made.id}.png)",
+            f"*Exact optimum, and soft policies at temperatures {temperatures} ([SVG]({made.id}.svg)). The same from\n"
+            f"the command line:* `{command} --reward {walk.reward}`",
+        ]
+    )
+
+
+def page(id: str) -> str:
+    """The text of an environment's page."""
+    made = scenario(id)
+    header = ["reward", "weighs", "optimum", "tied states", "cliff radius", "of reachable states"]
+    header += ["true: worst", "true: uniform", "true: best", "true: optimum"]
+    parts = [
+        f"# {id}",
+        f"[All environments]({INDEX}) · written by `scripts/environment_pages`",
+        inspect.getdoc(SCENARIOS[id]) or "",
+        "## At the defaults",
+        defaults(made),
+        "### Rewards",
+        REWARDS,
+        table(header, reward_rows(made)),
+        "### A trace",
+        "One that is optimal under `true`:",
+        f"```text\n{sample(made)}\n```",
+        "### Before and after",
+        BEFORE,
+        table(["policy", *made.components.names], component_rows(made)),
+        "### Cliffs",
+        cliffs(made),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def index() -> str:
+    """The text of the list of environments."""
+    rows = [
+        [
+            f"[{code(id)}]({id}.md)",
+            (inspect.getdoc(build) or "").splitlines()[0],
+            ", ".join(map(code, scenario(id).rewards)),
+        ]
+        for id, build in SCENARIOS.items()
+    ]
+    return f"{INTRODUCTION}\n{table(['id', 'what it is', 'rewards'], rows)}\n"
+
+
+def texts() -> dict[str, str]:
+    """Every file of text, by name."""
+    return {INDEX: index(), **{f"{id}.md": page(id) for id in SCENARIOS}}
+
+
+def draw(id: str, folder: Path) -> list[Path]:
+    """Draws the figure of a page, as PNG and SVG."""
+    from cliffgym.plots import line_figure, save_figure, soft_curves
+
+    made, walk = scenario(id), WALKS[id]
+    base, direction = split_reward(made, walk.reward, walk.component)
+    positions = np.linspace(walk.start, walk.stop, POINTS)
+    figure = line_figure(
+        traced(made),
+        (walk.measure, "true_return"),
+        position_label=f"weight of {walk.component} (reward per unit)",
+        curves=soft_curves(made.mdp, base, direction, positions, TEMPERATURES, with_returns(made)),
+        title=f"{id}, reward {walk.reward} with another weight of {walk.component}",
+    )
+    return save_figure(figure, folder / id)
+
+
+def stale(folder: Path) -> list[str]:
+    """What is wrong with a folder, one line for each file: missing, of another text, or no environment's."""
+    wanted = texts()
+    figures = [f"{id}.{suffix}" for id in SCENARIOS for suffix in ("png", "svg")]
+    found = {path.name: path for path in folder.iterdir()} if folder.is_dir() else {}
+    lines = [f"{name}: missing" for name in (*wanted, *figures) if name not in found]
+    lines += [
+        f"{name}: stale"
+        for name, text in wanted.items()
+        if name in found and found[name].read_text(encoding="utf-8") != text
+    ]
+    return lines + [f"{name}: belongs to no environment" for name in sorted(set(found) - set(wanted) - set(figures))]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Writes or checks; returns the exit status."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="write nothing; name stale files, exit status 1 if any")
+    parser.add_argument("--output", type=Path, default=FOLDER, help="the folder (default docs/environments)")
+    options = parser.parse_args(arguments)
+    if options.check:
+        lines = stale(options.output)
+        print("\n".join(lines) or "every page is current")
+        return 1 if lines else 0
+    for name, text in texts().items():
+        with atomic_write(options.output / name) as file:
+            file.write(text.encode())
+    for id in SCENARIOS:
+        draw(id, options.output)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
