@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cliffgym import SCENARIOS, Scenario, expected_components, optimal, scenario
 from cliffgym.analysis import Line, cliff_radius, regret_interval, trace_weights
@@ -60,6 +61,28 @@ WALKS = {
     "Cliff-Garnet-v0": Walk("component_1", -1, 1, "true"),
 }
 """The line whose cliffs a page shows."""
+
+VARIANTS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
+    "Cliff-LengthPenalty-v0": (("true", {}), ("true", {"hidden_difficulty": True})),
+    "Cliff-SpuriousReasoning-v0": tuple(("process", {"fooled_share": share}) for share in (0.0, 0.8, 0.99, 1.0)),
+    "Cliff-Deception-v0": (("weak", {}), ("cot_pressure", {}), ("cot_pressure", {"pressure": 34}), ("strong", {})),
+    "Cliff-Obedience-v0": (("true", {}), ("true", {"budget": 8}), ("true", {"budget": 8, "obedience_weight": 3})),
+    "Cliff-MultiReward-v0": (
+        ("incomplete", {}),
+        ("incomplete", {"mixture": (0.49, 0.26, 0.25)}),
+        ("incomplete", {"mixture": (0.51, 0.24, 0.25)}),
+        *(("incomplete", {"exclude": name}) for name in ("safety", "values", "general")),
+        ("incomplete", {"curated": True}),
+        ("incomplete", {"ambiguity": (0, 0, 0)}),
+    ),
+}
+"""Other arguments that a page compares with the defaults, among them the negative control."""
+
+VARIANT = """\
+What other arguments, the negative control among them, change. *First token* is what optimal policies begin with at each
+prompt in turn; *any* where all tokens are optimal. Cliff radius and ties are those of states that some trace comes to.
+What policies optimal in training are worth under `true` is worst and best over all prompts, also those that training
+leaves out: there it is *undetermined* what they do."""
 
 REWARDS = """\
 *Tied states* have several optimal actions. The *cliff radius* is how far every entry of the reward table may move
@@ -132,6 +155,37 @@ def component_rows(made: Scenario) -> Iterable[list[Any]]:
         yield [name, *expected_components(made.mdp, made.components, policy).values()]
 
 
+def first_tokens(made: Scenario, actions: NDArray[np.bool_]) -> str:
+    """What optimal policies begin with, prompt by prompt."""
+    rows = actions[made.prompt_states]
+    legal = made.mdp.action_mask[made.prompt_states]
+    return "; ".join(
+        "any" if (row == able).all() else " or ".join(np.array(made.tokens)[row])
+        for row, able in zip(rows, legal, strict=True)
+    )
+
+
+def variant_rows(id: str) -> Iterable[list[Any]]:
+    """One row for each variant."""
+    for name, arguments in VARIANTS[id]:
+        made = scenario(id, **arguments)
+        full, reward = made.evaluation or made, made.reward(name)
+        found, worth = optimal(made.mdp, reward), regret_interval(full.mdp, reward, full.reward("true"))
+        radius = cliff_radius(made.mdp, reward, reachable_only=True).radius
+        tied = int(made.mdp.reachable[found.tied_states].sum())
+        given = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
+        row = [code(name), code(given) if given else "", first_tokens(made, found.optimal_actions), tied, radius]
+        yield [*row, worth.worst, worth.best, len(made.undetermined)]
+
+
+def variants(id: str) -> list[str]:
+    """The section that compares arguments, if there is something to compare."""
+    if id not in VARIANTS:
+        return []
+    header = ["reward", "arguments", "first token", "tied states", "cliff radius"]
+    return ["### Variants", VARIANT, table([*header, "true: worst", "true: best", "undetermined"], variant_rows(id))]
+
+
 def traced(made: Scenario) -> Line:
     """The page's line, with positions that read well."""
     walk = WALKS[made.id]
@@ -188,6 +242,7 @@ def page(id: str) -> str:
         table(["policy", *made.components.names], component_rows(made)),
         "### Cliffs",
         cliffs(made),
+        *variants(id),
     ]
     return "\n\n".join(parts) + "\n"
 
