@@ -127,11 +127,28 @@ def test_a_page_holds_the_docstring_and_then_its_own_sections(id: str) -> None:
     assert titles[0] == id
     assert titles[1] == "Description"
     after = ["Version history", "At the defaults", "Rewards", "A trace", "Before and after", "Cliffs"]
-    assert titles[-6:] == after
+    after += ["Variants"] if "## Negative control" in page or "hidden_difficulty" in page else []
+    assert titles[-len(after) :] == after
     for line in (cliffgym.SCENARIOS[id].__doc__ or "").splitlines():
         assert line.strip() in page
     for name, value in cliffgym.scenario(id).parameters.items():
         assert name == "gamma" or f"| `{name}` | `{value!r}` |" in page
+
+
+def test_variants_show_the_negative_controls_and_what_training_leaves_out() -> None:
+    found = {row[1].strip("`"): row for row in rows(section("Cliff-MultiReward-v0", "Variants"))[1:]}
+    answers = {arguments: row[2].split("; ") for arguments, row in found.items()}
+    assert answers[""][4] == "refuse or safe_complete"
+    assert answers["mixture=(0.49, 0.26, 0.25)"][4] == "safe_complete"
+    assert answers["mixture=(0.51, 0.24, 0.25)"][4] == "refuse"
+    assert answers["curated=True"] == ["refuse", "safe_complete", "comply", "any", "any", "any"]
+    assert found["curated=True"][-1] == "3"
+    assert found["ambiguity=(0, 0, 0)"][3:5] == ["0", "0.1"]
+    for row in rows(section("Cliff-SpuriousReasoning-v0", "Variants"))[1:]:
+        share = float(row[1].strip("`").removeprefix("fooled_share="))
+        assert float(row[4]) == pytest.approx((1 - share) / 18, rel=1e-5)
+    strong = rows(section("Cliff-Deception-v0", "Variants"))[-1]
+    assert (strong[0], strong[5], strong[6]) == ("`strong`", "0.6", "0.6")
 
 
 @every_id
