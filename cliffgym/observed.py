@@ -123,14 +123,12 @@ class _Moves(NamedTuple):
         actions: (n,) actions.
         following: (n,) the observation that follows.
         chances: (n,) its probability, > 0.
-        starts: (W + 1,) where the rows of each state begin.
     """
 
     states: NDArray[np.intp]
     actions: NDArray[np.intp]
     following: NDArray[np.intp]
     chances: NDArray[np.float64]
-    starts: NDArray[np.intp]
 
 
 def _check_numbers(world: TabularMDP, observations: ArrayLike) -> NDArray[np.intp]:
@@ -160,7 +158,7 @@ def _moves(world: TabularMDP, seen: NDArray[np.intp]) -> _Moves:
     pair, following = np.divmod(found, S)
     states, actions = np.divmod(pair, A)
     sums = np.bincount(places, weights=chances[possible]).astype(np.float64)
-    return _Moves(states, actions, following, sums, np.searchsorted(states, np.arange(world.num_states + 1)))
+    return _Moves(states, actions, following, sums)
 
 
 def _check_condition(world: TabularMDP, seen: NDArray[np.intp], first: NDArray[np.intp], moves: _Moves) -> None:
@@ -175,19 +173,15 @@ def _check_condition(world: TabularMDP, seen: NDArray[np.intp], first: NDArray[n
                 f"observation for {world.describe_state(like[state])} and {world.describe_state(state)}, which differ "
                 f"in {what}"
             )
-    counts = np.diff(moves.starts)
-    wrong = counts != counts[like]
-    even = ~wrong[moves.states]
-    rows = np.flatnonzero(even)
-    others = moves.starts[like[moves.states[rows]]] + rows - moves.starts[moves.states[rows]]
-    unequal = (
-        (moves.actions[rows] != moves.actions[others])
-        | (moves.following[rows] != moves.following[others])
-        | (np.abs(moves.chances[rows] - moves.chances[others]) > _TOLERANCE)
-    )
-    wrong[moves.states[rows[unequal]]] = True
+    A, S = world.num_actions, first.size
+    keys = (moves.states * A + moves.actions) * S + moves.following
+    others = (like[moves.states] * A + moves.actions) * S + moves.following
+    places = np.minimum(np.searchsorted(keys, others), keys.size - 1)
+    expected = np.where(keys[places] == others, moves.chances[places], 0.0)
+    # Chances of an action sum to 1: where one state has too little of something, it has too much of something else.
+    wrong = moves.chances - expected > _TOLERANCE
     if wrong.any():
-        state = int(wrong.argmax())
+        state = int(moves.states[wrong.argmax()])
         raise ValueError(_leak(world, seen, int(like[state]), state))
 
 
@@ -202,14 +196,14 @@ def _leak(world: TabularMDP, seen: NDArray[np.intp], one: int, other: int) -> st
     return (
         "observations must hide classes that do not change which observations follow, got one observation for "
         f"{world.describe_state(one)} and {world.describe_state(other)}, after which {world.describe_action(action)} "
-        f"leads to observation {to} with probability {rows[0, action, to]:g} and {rows[1, action, to]:g}"
+        f"leads to observation {to} with probability {rows[0, action, to]} and {rows[1, action, to]}"
     )
 
 
 def _kernel(moves: _Moves, first: NDArray[np.intp], A: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Successors and probabilities (S, A, B) among observations; slots that are left over have probability 0."""
     S = first.size
-    number = np.full(moves.starts.size - 1, -1)
+    number = np.full(int(moves.states[-1]) + 1, -1)
     number[first] = np.arange(S)
     rows = np.flatnonzero(number[moves.states] >= 0)
     pairs = number[moves.states[rows]] * A + moves.actions[rows]

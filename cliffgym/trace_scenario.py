@@ -21,6 +21,8 @@ from cliffgym.mdp import TabularMDP
 from cliffgym.observed import ObservedMDP
 from cliffgym.rewards import RewardComponents, Weighting, check_reward
 
+_SUM_TOLERANCE = 1e-6  # as for any policy
+
 
 @dataclass(frozen=True, eq=False)
 class HiddenClasses:
@@ -136,10 +138,14 @@ class Scenario:
             values = np.array(getattr(self, name), dtype=kind)
             values.setflags(write=False)
             object.__setattr__(self, name, values)
-        if self.reference.shape != legal.shape or not np.allclose(self.reference.sum(axis=1), 1):
+        if self.reference.shape != legal.shape:
+            raise ValueError(f"reference must have shape (S, A) = {legal.shape}, got {self.reference.shape}")
+        wrong = ~(np.abs(self.reference.sum(axis=1) - 1) < _SUM_TOLERANCE) | ~(self.reference >= 0).all(axis=1)
+        if wrong.any():
+            state = int(wrong.argmax())
             raise ValueError(
-                f"reference must be probabilities (S, A) = {legal.shape} that sum to 1 in each state, got shape "
-                f"{self.reference.shape} and sums {np.unique(self.reference.sum(axis=-1))[:3]}"
+                f"reference must be probabilities that sum to 1, got {self.reference[state].tolist()} at "
+                f"{self.mdp.describe_state(state)}"
             )
         objectives = self._weighed() if self.objectives is None else dict(self.objectives)
         for name in objectives:
@@ -186,7 +192,9 @@ class Scenario:
     def undetermined(self) -> NDArray[np.intp]:
         """(n,) the states that evaluation can come to and training cannot: no reward of training says what to do."""
         full = self if self.evaluation is None else self.evaluation
-        return np.flatnonzero(full.mdp.reachable & ~self.mdp.reachable & ~self.mdp.terminal)
+        states = np.flatnonzero(full.mdp.reachable & ~self.mdp.reachable & ~self.mdp.terminal)
+        states.setflags(write=False)
+        return states
 
     @property
     def tokens(self) -> tuple[str, ...]:

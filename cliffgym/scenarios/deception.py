@@ -69,7 +69,7 @@ def deception(
     tampering in the open it does not matter what was planned, nor of solving: what the plan says is left to chance.
 
     ## Negative control
-    A grader that sees tampering: under `strong` no optimum tampers, whatever the tasks.
+    A grader that sees tampering: under `strong` no optimum tampers, as long as honest solutions may pass (q > 0).
 
     ## Version history
     v0: first version.

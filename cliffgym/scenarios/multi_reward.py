@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Sequence
 
 from cliffgym.builder import End, build_scenario
-from cliffgym.checks import choice, flag, number
+from cliffgym.checks import array, choice, flag, number
 from cliffgym.rewards import check_mixture
 from cliffgym.trace_scenario import Scenario
 
@@ -154,6 +154,7 @@ _TOPICS = {"safety": "safety", "values": "human values", "general": "nothing spe
 
 
 def _rates(ambiguity: Sequence[float]) -> tuple[float, ...]:
-    if isinstance(ambiguity, str) or not isinstance(ambiguity, Sequence) or len(ambiguity) != len(CLASSES):
+    rates = array("ambiguity", ambiguity)
+    if rates.shape != (len(CLASSES),):
         raise ValueError(f"ambiguity must be {len(CLASSES)} rates ({', '.join(CLASSES)}), got {ambiguity!r}")
-    return tuple(number(f"ambiguity[{i}]", value, 0, 1) for i, value in enumerate(ambiguity))
+    return tuple(number(f"ambiguity[{i}]", value, 0, 1) for i, value in enumerate(rates))
