@@ -194,7 +194,7 @@ def _check_hidden(hidden: Sequence[tuple[str, int]] | None, num_prompts: int) ->
         return None
     looks = []
     for i, pair in enumerate(hidden):
-        if not isinstance(pair, Sequence) or len(pair) != 2 or not isinstance(pair[0], str):
+        if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2 or not isinstance(pair[0], str):
             raise TypeError(f"hidden_prompts[{i}] must be a pair of a class and a prompt's number, got {pair!r}")
         looks.append((pair[0], integer(f"hidden_prompts[{i}][1]", pair[1], 0, num_prompts - 1)))
     missing = sorted(set(range(num_prompts)) - {to for _, to in looks})

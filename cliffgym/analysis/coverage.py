@@ -21,7 +21,7 @@ from cliffgym.analysis.plane import phase_diagram
 from cliffgym.frozen import ReadOnlyArrays
 from cliffgym.mdp import TabularMDP
 from cliffgym.rewards import RewardComponents
-from cliffgym.solvers import TIE_TOLERANCE
+from cliffgym.solvers import TIE_TOLERANCE, expected_components, optimal
 from cliffgym.solvers.pareto import objective_factors
 
 _SMALLEST = 1e-12
@@ -67,8 +67,7 @@ def coverage_set(
         tie_tolerance: As in `optimal`.
 
     Raises:
-        ValueError: An unknown component; fewer than two objectives or more than three; or one that is 0 everywhere, if
-            there are two.
+        ValueError: An unknown component, fewer than two objectives or more than three, or tables as in `optimal`.
         TypeError: A factor is not a number.
 
     >>> import cliffgym
@@ -108,6 +107,10 @@ class _Piece:
 def _intervals(mdp: TabularMDP, named: RewardComponents, tie_tolerance: float) -> list[_Piece]:
     """The pieces of the line from all weight on the second objective to all on the first."""
     first, second = named.table
+    if not (first - second).any():  # all weights are alike
+        policy = optimal(mdp, first, tie_tolerance).policy
+        values = list(expected_components(mdp, named, policy).values())
+        return [_Piece(values, np.full(2, 0.5), 1.0, policy)]
     options = {"components": named, "reachable_only": True, "tie_tolerance": tie_tolerance}
     line = trace_line(mdp, second, first - second, 0, 1, **options)
     pieces = []

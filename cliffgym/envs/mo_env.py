@@ -38,7 +38,7 @@ class CliffMOEnv(CliffEnv):
 
     Raises:
         ValueError: As `CliffEnv`, or an objective is no component, or there is none.
-        TypeError: As `CliffEnv`.
+        TypeError: As `CliffEnv`, or a `reward` is given.
 
     >>> env = CliffMOEnv("Cliff-LengthPenalty-v0")
     >>> _ = env.reset(seed=0, options={"prompt": 0})
@@ -57,6 +57,10 @@ class CliffMOEnv(CliffEnv):
         render_mode: str | None = None,
         **parameters: Any,
     ) -> None:
+        if "reward" in parameters:
+            raise TypeError(
+                f"reward must not be given where a vector is paid: choose objectives, got {parameters['reward']!r}"
+            )
         super().__init__(scenario, oracle=oracle, observation=observation, render_mode=render_mode, **parameters)
         parts = self.scenario.realised_components
         self.objectives = objective_factors(parts, self.scenario.objectives if objectives is None else objectives)
@@ -80,8 +84,9 @@ class CliffMOEnv(CliffEnv):
 
     def step(self, action: int | np.integer[Any]) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         """As that of `CliffEnv`, but the reward is a new array (K,)."""
-        state = self.world_state
+        place = self._place
         observation, _, terminated, truncated, info = super().step(action)
+        state = place.state  # type: ignore[union-attr]  # there was a place, or the step would have been refused
         return observation, self._vectors[state, int(action)].copy(), terminated, truncated, info
 
     def pareto_front(self, gamma: float | None = None) -> list[NDArray[np.float64]]:

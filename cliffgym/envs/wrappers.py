@@ -32,6 +32,8 @@ class _Tabular(gym.Wrapper[Any, Any, Any, Any]):
     def __init__(self, env: gym.Env[Any, Any]) -> None:
         super().__init__(env)
         inner = env.unwrapped
+        if hasattr(inner, "reward_space"):
+            raise TypeError(f"env must pay a number, got {env}, which pays a vector: wrap it in LinearReward first")
         self._cliff = inner if isinstance(inner, CliffEnv) else None
         if self._cliff is not None:
             self._shape = self._cliff.mdp.num_states, self._cliff.mdp.num_actions
@@ -119,6 +121,16 @@ class SwapReward(_Tabular, RecordConstructorArgs):
         else:
             self._pays = self._table("reward", reward)
 
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """As that of the environment.
+
+        Raises:
+            ValueError: The option `reward` of a CliffGym environment, whose reward is not what is paid here.
+        """
+        if self._cliff is not None and "reward" in (options or {}):
+            raise ValueError(f"reset option must not be reward where SwapReward decides what is paid, got {options!r}")
+        return super().reset(seed=seed, options=options)
+
     def _pay(self, seen: int, world: int, action: int, reward: Any) -> float:
         return float(self._pays[world, action])
 
@@ -136,9 +148,6 @@ class PerturbReward(_Tabular, RecordConstructorArgs):
         state: Where the bump is.
         action: What the bump is on.
         witness: (S, A) the table, for `"witness"`.
-
-    Attributes:
-        change: (S, A) what is added; read-only.
 
     Raises:
         ValueError: An unknown kind, a negative size, a state or action out of range, a table of another shape or
@@ -162,8 +171,8 @@ class PerturbReward(_Tabular, RecordConstructorArgs):
         action: int | None = None,
         witness: ArrayLike | None = None,
     ) -> None:
-        given = {"seed": seed, "state": state, "action": action, "witness": plain(witness)}
-        RecordConstructorArgs.__init__(self, size=size, kind=kind, **given)
+        given = {"seed": seed, "state": state, "action": action, "witness": witness}
+        RecordConstructorArgs.__init__(self, size=plain(size), kind=kind, **plain(given))
         _Tabular.__init__(self, env)
         size = number("size", size, 0)
         choice("kind", kind, PERTURBATIONS)
@@ -172,19 +181,25 @@ class PerturbReward(_Tabular, RecordConstructorArgs):
             if value is not None and name not in belongs:
                 raise ValueError(f"{name} must not be given with kind {kind!r}, got {value!r}")
         if kind == "uniform":
-            self.change = self._drawn(size, 0 if seed is None else integer("seed", seed, 0))
+            self._change = self._drawn(size, 0 if seed is None else integer("seed", seed, 0))
         elif kind == "bump":
-            self.change = np.zeros(self._shape)
+            self._change = np.zeros(self._shape)
             place = integer("state", state, 0, self._shape[0] - 1), integer("action", action, 0, self._shape[1] - 1)
-            self.change[place] = size
+            self._change[place] = size
         else:
             if witness is None:
                 raise ValueError('witness must be given with kind "witness", got None')
             table = self._table("witness", witness)
             if not table.any():
                 raise ValueError("witness must have an entry that is not 0, got none")
-            self.change = size * (table / np.abs(table).max())
-        self.change.setflags(write=False)
+            self._change = size * (table / np.abs(table).max())
+
+    @property
+    def change(self) -> NDArray[np.float64]:
+        """(S, A) what is added; read-only."""
+        view = self._change.view()
+        view.setflags(write=False)
+        return view
 
     def _drawn(self, size: float, seed: int) -> NDArray[np.float64]:
         if self._cliff is not None:
@@ -193,7 +208,7 @@ class PerturbReward(_Tabular, RecordConstructorArgs):
         return size * (noise / np.abs(noise).max())
 
     def _pay(self, seen: int, world: int, action: int, reward: Any) -> float:
-        return float(reward) + float(self.change[seen, action])
+        return float(reward) + float(self._change[seen, action])
 
 
 class HideOracle(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
@@ -234,9 +249,11 @@ class HideOracle(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
 
 
 def plain(value: Any) -> Any:
-    """A reward as JSON can hold it: arrays become lists, in mappings too."""
+    """An argument as JSON can hold it: arrays become lists, and NumPy's numbers Python's."""
     if isinstance(value, Mapping):
         return {name: plain(weight) for name, weight in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(entry) for entry in value]
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     return value

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from cliffgym.checks import integer, listing, number
 from cliffgym.frozen import ReadOnlyArrays
+from cliffgym.graph import reachable
 from cliffgym.mdp import TabularMDP
 from cliffgym.rewards import RewardComponents
 from cliffgym.solvers.optimal import TIE_TOLERANCE
@@ -90,7 +91,7 @@ def pareto_front(
     """Finds every undominated vector of expected returns that a deterministic policy can earn.
 
     Args:
-        mdp: The dynamics: traces form a tree, as those of a grammar do.
+        mdp: The dynamics: traces of legal actions form a tree, as those of a grammar do.
         components: (K, S, A) named tables.
         objectives: Components by name with the factors to maximise them with, such as -1 for a cost; names alone stand
             for factors of 1. Default: all components.
@@ -98,7 +99,8 @@ def pareto_front(
         tolerance: Values that differ by less, relative to the largest factor times component, count as equal.
 
     Raises:
-        ValueError: An unknown component, or none; a state that can be come to in two ways; or more than `max_points`.
+        ValueError: An unknown component, or none; a state that legal actions lead to from two others; components of
+            another shape; or more than `max_points`.
         TypeError: A factor is not a number.
 
     >>> import cliffgym
@@ -108,11 +110,16 @@ def pareto_front(
            [0. , 1. ]])
     """
     factors = objective_factors(components, components.names if objectives is None else objectives)
-    _require_tree(mdp)
+    if components.table.shape[1:] != (mdp.num_states, mdp.num_actions):
+        raise ValueError(
+            f"components must have shape (K, S, A) with (S, A) = {(mdp.num_states, mdp.num_actions)}, got "
+            f"{components.table.shape}"
+        )
+    met = _require_tree(mdp)
     max_points = integer("max_points", max_points, 1)
     rewards = np.stack([factor * components[name] for name, factor in factors.items()], axis=-1)
     slack = number("tolerance", tolerance, 0) * float(np.abs(rewards).max())
-    sets = _Sets(mdp, rewards, slack, max_points)
+    sets = _Sets(mdp, rewards, slack, max_points, met)
     starts = [(int(state), float(mdp.initial[state])) for state in np.flatnonzero(mdp.initial)]
     values, origins = sets.combined(np.zeros(len(factors)), starts, -1)
     order = np.lexsort(-values.T[::-1])
@@ -142,10 +149,18 @@ def objective_factors(
     return factors
 
 
-def _require_tree(mdp: TabularMDP) -> None:
-    entries = np.bincount(
-        mdp.successors[~mdp.terminal][mdp.probabilities[~mdp.terminal] > 0], minlength=mdp.num_states
-    ) + (mdp.initial > 0)
+def _require_tree(mdp: TabularMDP) -> NDArray[np.bool_]:
+    """(S,) True for the states that legal actions lead to; these must have one parent each.
+
+    Several actions of one state may lead to the same: a policy takes one of them.
+    """
+    met = reachable(mdp.successors, mdp.probabilities, mdp.initial, mdp.action_mask)
+    parents = np.flatnonzero(met & ~mdp.terminal)
+    ways = mdp.action_mask[parents][:, :, None] & (mdp.probabilities[parents] > 0)
+    pairs = np.unique(
+        np.stack([np.broadcast_to(parents[:, None, None], ways.shape)[ways], mdp.successors[parents][ways]]), axis=1
+    )
+    entries = np.bincount(pairs[1], minlength=mdp.num_states) + (mdp.initial > 0)
     twice = np.flatnonzero((entries > 1) & ~mdp.terminal)
     if twice.size:
         raise ValueError(
@@ -154,6 +169,7 @@ def _require_tree(mdp: TabularMDP) -> None:
         )
     if not mdp.is_acyclic:
         raise ValueError("mdp must be a tree of traces, got one with a cycle")
+    return met
 
 
 class _Sets:
@@ -164,26 +180,31 @@ class _Sets:
         rewards: (S, A, K) what each objective pays.
         slack: Differences up to this, in units of reward, are none.
         max_points: The most points that a state may have.
+        met: (S,) True for the states that legal actions lead to.
 
     Attributes:
         by_state: The points of each state.
     """
 
-    def __init__(self, mdp: TabularMDP, rewards: NDArray[np.float64], slack: float, max_points: int) -> None:
+    def __init__(
+        self, mdp: TabularMDP, rewards: NDArray[np.float64], slack: float, max_points: int, met: NDArray[np.bool_]
+    ) -> None:
         self._mdp, self._slack, self._max_points = mdp, slack, max_points
         self.by_state: dict[int, _Points] = {}
         for level in mdp.levels:
             for state in level.tolist():
-                if mdp.reachable[state]:
+                if met[state]:
                     self.by_state[state] = self._of_state(state, rewards[state])
 
     def _of_state(self, state: int, rewards: NDArray[np.float64]) -> _Points:
         mdp = self._mdp
         values, origins = [], []
         for action in np.flatnonzero(mdp.action_mask[state]).tolist():
+            following, slots = np.unique(mdp.successors[state, action], return_inverse=True)
+            chances = np.bincount(slots, weights=mdp.probabilities[state, action])
             follow = [
                 (int(to), mdp.gamma * float(chance))
-                for to, chance in zip(mdp.successors[state, action], mdp.probabilities[state, action], strict=True)
+                for to, chance in zip(following, chances, strict=True)
                 if chance > 0 and not mdp.terminal[to]
             ]
             points = self.combined(rewards[action], follow, action)
@@ -227,7 +248,7 @@ def undominated(values: NDArray[np.float64], slack: float = 0.0) -> NDArray[np.i
         slack: Differences up to this are none.
     """
     # In order of falling sums, only an earlier point can be as good in every objective.
-    order = np.argsort(-values.sum(axis=1), kind="stable")
+    order = np.lexsort((*-values.T[::-1], -values.sum(axis=1)))
     points, kept = values[order], np.empty(0, dtype=np.intp)
     step = max(_CHUNK // len(points), 1)
     for low in range(0, len(points), step):
