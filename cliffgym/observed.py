@@ -53,12 +53,26 @@ class ObservedMDP(ReadOnlyArrays):
         return self._expected(check_reward(self.world, table))
 
     def components(self, parts: RewardComponents) -> RewardComponents:
-        """Components (K, W, A) of the world as the agent may expect them, (K, S, A)."""
+        """Components (K, W, A) of the world as the agent may expect them, (K, S, A).
+
+        Raises:
+            ValueError: The components have another shape.
+        """
+        shape = (self.world.num_states, self.world.num_actions)
+        if parts.table.shape[1:] != shape:
+            raise ValueError(f"components must have shape (K, W, A) with (W, A) = {shape}, got {parts.table.shape}")
         return RewardComponents(parts.names, [self._expected(table) for table in parts.table])  # type: ignore[arg-type]
 
     def lift(self, table: ArrayLike) -> NDArray[Any]:
-        """A table by observation, (S, ...), as one by state of the world, (W, ...): a policy, say, as it acts there."""
-        return np.asarray(table)[self.observations]
+        """A table by observation, (S, ...), as one by state of the world, (W, ...): a policy, say, as it acts there.
+
+        Raises:
+            ValueError: The table has not S rows.
+        """
+        rows = np.asarray(table)
+        if rows.ndim < 1 or len(rows) != self.mdp.num_states:
+            raise ValueError(f"table must have a row for each of {self.mdp.num_states} observations, got {rows.shape}")
+        return rows[self.observations]
 
     def _expected(self, table: NDArray[np.float64]) -> NDArray[np.float64]:
         expected = np.zeros((self.mdp.num_states, self.mdp.num_actions))
@@ -222,22 +236,21 @@ def _beliefs(world: TabularMDP, seen: NDArray[np.intp], mdp: TabularMDP) -> NDAr
     """(W,) the belief in each state given its observation, if it is the same however the agent came there."""
     totals = mdp.initial[seen]
     beliefs = np.divide(world.initial, totals, out=np.zeros(world.num_states), where=totals > 0)
+    behind = _Behind(seen)
     known = mdp.initial > 0
-    fresh = known.copy()
-    while fresh.any():
-        flow = _Flow(world, seen, beliefs, fresh)
-        new = ~known[flow.following]
+    fresh = np.flatnonzero(known)
+    while fresh.size:
+        flow = _Flow(world, seen, beliefs, behind.states(fresh))
         # Of several ways to a new observation the first one says what to believe; the check below compares the others.
-        first = np.zeros(new.size, dtype=bool)
+        first = np.zeros(flow.following.size, dtype=bool)
         first[np.unique(flow.following, return_index=True)[1]] = True
-        chosen = new & first
+        chosen = first & ~known[flow.following]
         taken = chosen[flow.way_of_entry]
         beliefs[flow.states[taken]] = flow.beliefs[taken]
-        fresh = np.zeros(known.size, dtype=bool)
-        fresh[flow.following[chosen]] = True
-        known |= fresh
+        fresh = flow.following[chosen]
+        known[fresh] = True
     beliefs[world.terminal] = 0  # what may have happened there is no use to anyone
-    flow = _Flow(world, seen, beliefs, known)
+    flow = _Flow(world, seen, beliefs, np.flatnonzero(known[seen]))
     wrong = (np.abs(flow.beliefs - beliefs[flow.states]) > _TOLERANCE) & ~world.terminal[flow.states]
     if wrong.any():
         place = int(wrong.argmax())
@@ -250,8 +263,26 @@ def _beliefs(world: TabularMDP, seen: NDArray[np.intp], mdp: TabularMDP) -> NDAr
     return beliefs
 
 
+class _Behind:
+    """The states behind each observation.
+
+    Args:
+        seen: (W,) observations.
+    """
+
+    def __init__(self, seen: NDArray[np.intp]) -> None:
+        self._order = np.argsort(seen, kind="stable")
+        self._bounds = np.searchsorted(seen[self._order], np.arange(int(seen.max()) + 2))
+
+    def states(self, observations: NDArray[np.intp]) -> NDArray[np.intp]:
+        """(n,) the states behind any of some observations."""
+        low, counts = self._bounds[observations], self._bounds[observations + 1] - self._bounds[observations]
+        skipped = np.repeat(counts.cumsum() - counts, counts)
+        return self._order[np.repeat(low, counts) + np.arange(skipped.size) - skipped]
+
+
 class _Flow:
-    """Where belief goes in one step from some observations, for every action, and what is believed afterwards.
+    """Where belief goes in one step from some states, for every action, and what is believed afterwards.
 
     A way is an observation, an action and the observation that follows. An entry is a way and a state that it may lead
     to.
@@ -260,7 +291,7 @@ class _Flow:
         world: The dynamics.
         seen: (W,) observations.
         beliefs: (W,) beliefs.
-        sources: (S,) True for the observations to go from.
+        sources: (n,) the states to go from: all those behind some observations.
 
     Attributes:
         following: (ways,) the observation at a way's end.
@@ -270,10 +301,10 @@ class _Flow:
     """
 
     def __init__(
-        self, world: TabularMDP, seen: NDArray[np.intp], beliefs: NDArray[np.float64], sources: NDArray[np.bool_]
+        self, world: TabularMDP, seen: NDArray[np.intp], beliefs: NDArray[np.float64], sources: NDArray[np.intp]
     ) -> None:
         W, A, B = world.probabilities.shape
-        states = np.flatnonzero(sources[seen] & (beliefs > 0) & ~world.terminal)
+        states = sources[(beliefs[sources] > 0) & ~world.terminal[sources]]
         mass = (beliefs[states, None, None] * world.probabilities[states]).ravel()
         following = world.successors[states].ravel()
         pairs = (seen[states, None, None] * A + np.arange(A)[:, None] + np.zeros(B, dtype=np.intp)).ravel()
@@ -281,7 +312,7 @@ class _Flow:
         entries, places = np.unique(pairs[possible] * W + following[possible], return_inverse=True)
         weights = np.bincount(places, weights=mass[possible])
         pairs, self.states = np.divmod(entries, W)
-        size = int(seen.max()) + 1
+        size = world.num_states  # more than there are observations
         ways, self.way_of_entry = np.unique(pairs * size + seen[self.states], return_inverse=True)
         self.following = ways % size
         self.beliefs = weights / np.bincount(self.way_of_entry, weights=weights)[self.way_of_entry]

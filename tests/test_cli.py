@@ -124,7 +124,7 @@ def test_show_says_how_likely_hidden_classes_are(capsys: pytest.CaptureFixture[s
     assert header == ["prompt", "safety", "values", "general"]
     assert [line[0] for line in lines] == list(scenario("Cliff-MultiReward-v0").prompts)
     posteriors = [line[1:] for line in lines]
-    assert posteriors[0] == ["0", "0", "0"]  # is never asked
+    assert posteriors[0] == ["never drawn"]
     assert posteriors[1:3] == posteriors[3:5] == [["0", "1", "0"], ["0", "0", "1"]]
     assert posteriors[5] == ["0", "0.5", "0.5"]
 

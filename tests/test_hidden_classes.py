@@ -579,7 +579,7 @@ def check_share(count: int, total: int, share: float) -> None:
         ({"mixture": (0.0, 0.0, 1.0)}, 3, {"safety": 0.5, "values": 0.5}),  # nor is this, by neither of its classes
         ({"exclude": "safety"}, 4, {"general": 1.0}),
         ({"exclude": "safety"}, 0, {"safety": 1.0}),
-        ({"curated": True}, 4, {"safety": 0.5, "general": 0.5}),
+        ({"curated": True}, 4, {"safety": 0.75, "general": 0.25}),  # as in evaluation
     ],
 )
 def test_a_prompt_that_is_asked_for_is_of_its_classes_as_often_as_when_it_is_drawn(

@@ -454,3 +454,18 @@ def test_tables_of_ones_own_make_vectors() -> None:
     assert env.objectives == {"a": 1.0, "b": -1.0}
     for world, token, _, reward, *_ in steps_of(playing(env)):
         np.testing.assert_array_equal(reward, [parts["a"][world, token], -parts["b"][world, token]])
+
+
+@pytest.mark.parametrize(
+    ("id", "arguments"),
+    [
+        ("Cliff-TieBreaker-v0", {"bonus": 0.0}),
+        ("Cliff-TieBreaker-v0", {"bonus": -0.1}),
+        ("Cliff-Sophistry-v0", {"gullibility": 0.0}),
+        ("Cliff-Deception-v0", {"pressure": 0.0}),
+        ("Cliff-Slacker-v0", {"effort_cost": 0.0}),
+        ("Cliff-LengthPenalty-v0", {"penalty": -0.1}),
+    ],
+)
+def test_objectives_do_not_depend_on_what_a_reward_weighs_them_with(id: str, arguments: dict[str, Any]) -> None:
+    assert cliffgym.scenario(id, **arguments).objectives == cliffgym.scenario(id).objectives

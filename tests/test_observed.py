@@ -607,3 +607,16 @@ def test_names_must_be_as_many_strings_as_observations(names: Any, error: type[E
 def test_the_reward_of_a_world_must_suit_the_world(table: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         observe(WORLD, [0, 0, 1, 1, 2, 2, 3]).reward(table)
+
+
+def test_tables_of_other_shapes_are_refused() -> None:
+    steps = [[[0, 0, 1], [0, 0, 1]]] * 3
+    world = TabularMDP.from_dense(steps, [0.75, 0.25, 0], [False, False, True], gamma=1.0)
+    seen = observe(world, [0, 0, 1])
+    with pytest.raises(
+        ValueError, match=r"components must have shape \(K, W, A\) with \(W, A\) = \(3, 2\), got \(1, 1, 2\)"
+    ):
+        seen.components(RewardComponents(("a",), np.ones((1, 1, 2))))
+    for wrong in (np.ones((3, 2)), np.ones((1, 2)), np.float64(1)):
+        with pytest.raises(ValueError, match="table must have a row for each of 2 observations"):
+            seen.lift(wrong)

@@ -335,14 +335,10 @@ def test_factors_keep_their_order() -> None:
 
 
 @settings(max_examples=100)
-@given(
-    seed=st.integers(0, 2**32 - 1), count=st.integers(1, 40), objectives=st.integers(1, 4), chunk=st.integers(1, 500)
-)
-def test_undominated_points_are_those_of_the_definition(seed: int, count: int, objectives: int, chunk: int) -> None:
+@given(seed=st.integers(0, 2**32 - 1), count=st.integers(1, 40), objectives=st.integers(1, 4))
+def test_undominated_points_are_those_of_the_definition(seed: int, count: int, objectives: int) -> None:
     points = np.random.default_rng(seed).integers(-3, 4, size=(count, objectives)).astype(float)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pareto, "_CHUNK", chunk)
-        kept = undominated(points)
+    kept = undominated(points)
     assert (np.diff(kept) > 0).all()
     np.testing.assert_array_equal(falling(points[kept]), front_of(points))
     assert len(kept) == len(front_of(points))  # of equals, one
@@ -352,6 +348,30 @@ def test_small_differences_are_none() -> None:
     points = np.array([(1, 0), (1 - 1e-10, 1e-10), (0, 1), (0.5, 0.5), (0.5, 0.5 + 1e-10)])
     assert undominated(points).size == 4
     assert undominated(points, 1e-9).tolist() in ([0, 2, 3], [0, 2, 4], [1, 2, 3], [1, 2, 4])
+
+
+def test_every_point_that_is_dropped_is_near_one_that_is_kept() -> None:
+    chain = np.array([[i * 0.9, -i * 0.9] for i in range(11)])
+    kept = chain[undominated(chain, 1.0)]
+    assert len(kept) > 4
+    assert all((kept >= point - 1.0).all(axis=1).any() for point in chain)
+    made = cliffgym.scenario("Cliff-Obedience-v0")
+    front = pareto_front(made.mdp, made.components, {"reasoning": 1, "soft": 1}, tolerance=0.1)
+    exact = pareto_front(made.mdp, made.components, {"reasoning": 1, "soft": 1}).values
+    assert 1 < len(front) <= len(exact) == 9
+
+
+def test_objectives_of_other_sizes_have_their_own_tolerance() -> None:
+    mdp = three_states([(1, 2), (2, 2)], (1, 0, 0))
+    table = np.zeros((2, 3, 2))
+    table[:, 0], table[:, 1] = [(0, 1), (0, 0)], [(0.5, 0), (1e10, 2e10)]
+    assert len(pareto_front(mdp, RewardComponents(("a", "b"), table))) == 3
+
+
+def test_a_search_is_given_up_at_its_limit() -> None:
+    points = np.array([[i, -i] for i in range(10)])
+    assert undominated(points, limit=10).size == 10
+    assert undominated(points, limit=4).size == 5
 
 
 def test_a_difference_that_a_sum_loses_counts() -> None:
@@ -449,7 +469,7 @@ def test_bad_objectives_are_refused(objectives: Any, kind: type[Exception], mess
 def test_more_points_than_allowed_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     mdp, parts = prompts(9)
     assert len(pareto_front(mdp, parts, max_points=10)) == 10
-    with pytest.raises(ValueError, match="max_points must be at least the number of points, got 9 and 10 points"):
+    with pytest.raises(ValueError, match="max_points must be at least the number of points, got 9 and more"):
         pareto_front(mdp, parts, max_points=9)
     with pytest.raises(ValueError, match="max_points must be >= 1, got 0"):
         pareto_front(mdp, parts, max_points=0)
@@ -458,7 +478,9 @@ def test_more_points_than_allowed_are_refused(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(ValueError, match="tolerance must be >= 0, got -1"):
         pareto_front(mdp, parts, tolerance=-1)
     monkeypatch.setattr(pareto, "_MOST_SUMS", 17)  # the last prompt has 9 points times 2
-    with pytest.raises(ValueError, match="max_points must be at least the number of points, got 10000 and 18 points"):
+    with pytest.raises(
+        ValueError, match="must have at most 17 sums of points to compare at a time, got 18 where state"
+    ):
         pareto_front(mdp, parts)
 
 

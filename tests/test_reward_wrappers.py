@@ -23,6 +23,7 @@ import cliffgym
 from cliffgym import CliffEnv, HideOracle, PerturbReward, Scenario, SwapReward, TabularMDP, optimal
 from cliffgym.analysis import cliff_radius
 from cliffgym.envs import OBSERVATIONS
+from cliffgym.envs.wrappers import paid_reward
 from cliffgym.testing import random_reward
 
 Env = gym.Env[Any, Any]
@@ -500,9 +501,9 @@ def test_wrappers_of_an_environment_share_its_state() -> None:
 def test_a_cliff_env_tells_its_state_and_that_of_the_world() -> None:
     for id in IDS:
         env, draw = cliff(gym.make(id)), np.random.default_rng(0)
-        assert env.state is None
-        with pytest.raises(ResetNeeded, match="world_state needs a trace, got none: call reset first"):
-            _ = env.world_state
+        for name in ("state", "world_state"):
+            with pytest.raises(ResetNeeded, match=f"{name} needs a trace, got none: call reset first"):
+                getattr(env, name)
         hidden = env.scenario.hidden
         observation, over = env.reset(seed=0)[0], False
         for _ in range(60):
@@ -659,3 +660,63 @@ def test_the_change_of_a_duplicate_is_read_only(duplicate: Callable[[Env], Env])
     other = duplicate(PerturbReward(gym.make("FrozenLake-v1"), 0.1))
     assert isinstance(other, PerturbReward)
     assert not other.change.flags.writeable
+
+
+# What may be expected to be paid
+
+
+def test_the_reward_that_is_paid_is_known_through_every_wrapper() -> None:
+    made = cliffgym.scenario("Cliff-MultiReward-v0")
+    env = gym.wrappers.TimeLimit(SwapReward(gym.make("Cliff-MultiReward-v0"), "fixed"), 5)
+    changed = PerturbReward(env, 0.1, seed=1)
+    np.testing.assert_array_equal(paid_reward(gym.make(made.id)), made.reward("incomplete"))
+    np.testing.assert_array_equal(paid_reward(env), made.reward("fixed"))
+    np.testing.assert_array_equal(paid_reward(HideOracle(changed)), made.reward("fixed") + changed.change)
+    other = np.full(FOREIGN["FrozenLake-v1"], 2.0)
+    lake = SwapReward(gym.make("FrozenLake-v1"), other)
+    np.testing.assert_array_equal(paid_reward(PerturbReward(lake, 0)), other)
+    with pytest.raises(TypeError, match="env must be CliffGym's own or in a SwapReward"):
+        _ = PerturbReward(gym.make("FrozenLake-v1"), 0.1).reward
+
+
+@pytest.mark.parametrize("id", ["Cliff-Slacker-v0", "FrozenLake-v1"])
+def test_a_step_that_only_begins_anew_is_not_paid(id: str) -> None:
+    inner = gym.wrappers.Autoreset(gym.make(id))
+    shape = cliff(inner).mdp.action_mask.shape if id in IDS else FOREIGN[id]
+    table = np.ones(shape)
+    if id in IDS:
+        table[cliff(inner).mdp.terminal] = 0
+    for env in (SwapReward(inner, table), PerturbReward(inner, 1, kind="witness", witness=np.ones(shape))):
+        env.reset(seed=0)
+        over, begun = False, 0
+        for _ in range(60):
+            paid = env.step(env.action_space.sample())
+            if over:
+                assert paid[1] == 0
+                begun += 1
+            else:
+                assert paid[1] >= 1
+            over = paid[2] or paid[3]
+        assert begun
+
+
+def test_a_reset_option_does_not_change_a_swapped_reward() -> None:
+    env = SwapReward(gym.make("Cliff-Slacker-v0"), "true")
+    with pytest.raises(ValueError, match="reset option must not be reward where SwapReward decides"):
+        env.reset(options={"reward": "lazy"})
+    env.reset(options={"prompt": 1})
+
+
+def test_a_vector_is_not_changed() -> None:
+    for wrap in (lambda env: SwapReward(env, "true"), lambda env: PerturbReward(env, 0.1)):
+        with pytest.raises(TypeError, match=r"env must pay a number, got .* LinearReward first"):
+            wrap(gym.make("mo-Cliff-Slacker-v0"))
+
+
+def test_what_is_done_to_weights_later_is_not_paid() -> None:
+    weights = {"correct": 1.0}
+    env = CliffEnv("Cliff-Slacker-v0", weights)
+    swapped = SwapReward(gym.make("Cliff-Slacker-v0"), weights)
+    weights["correct"] = 5.0
+    assert env.reward_spec == {"correct": 1.0}
+    assert env.reward.max() == swapped.reward.max() == 1

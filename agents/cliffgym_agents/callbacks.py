@@ -2,6 +2,7 @@
 
 import os
 
+from numpy.typing import ArrayLike
 from stable_baselines3.common.callbacks import BaseCallback
 
 from cliffgym import CliffEnv
@@ -23,16 +24,23 @@ class ExactEvaluation(BaseCallback):
         every: Time steps between evaluations, rounded up to whole rollouts.
         temperature: Coefficient of entropy whose exact solution `total_variation` refers to.
         path: A CSV file to write, or None.
+        reward: (S, A) what training pays, if wrappers change it; default what `env` pays.
 
     Attributes:
         history: Rows of `timesteps` and the names of `exact_measures`.
     """
 
     def __init__(
-        self, env: CliffEnv, every: int, temperature: float = 0.0, path: str | os.PathLike[str] | None = None
+        self,
+        env: CliffEnv,
+        every: int,
+        temperature: float = 0.0,
+        path: str | os.PathLike[str] | None = None,
+        reward: ArrayLike | None = None,
     ) -> None:
         super().__init__()
         self.env, self.every, self.temperature, self.path = env, integer("every", every, 1), temperature, path
+        self.reward = reward
         self.history: list[dict[str, float]] = []
         self._next = 0
 
@@ -49,7 +57,8 @@ class ExactEvaluation(BaseCallback):
     def _record(self) -> None:
         self._next = (self.num_timesteps // self.every + 1) * self.every
         table = policy_table(self.model, self.env)
-        measures = exact_measures(self.env.scenario, table, self.env.reward, self.temperature)
+        reward = self.env.reward if self.reward is None else self.reward
+        measures = exact_measures(self.env.scenario, table, reward, self.temperature)
         self.history.append({"timesteps": self.num_timesteps, **measures})
         for name, value in measures.items():
             self.logger.record(f"exact/{name}", value)

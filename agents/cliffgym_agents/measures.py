@@ -3,19 +3,18 @@
 Shapes: S states, A actions.
 """
 
-from collections.abc import Mapping
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cliffgym import Scenario, expected_components, occupancy, optimal, soft, total_variation
 from cliffgym.checks import number
+from cliffgym.rewards import Weighting
 
 
 def exact_measures(
     scenario: Scenario,
     policy: NDArray[np.float64],
-    reward: str | Mapping[str, float] | ArrayLike = "incomplete",
+    reward: str | Weighting | ArrayLike = "incomplete",
     temperature: float = 0.0,
 ) -> dict[str, float]:
     """Evaluates a policy exactly.

@@ -24,7 +24,9 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from cliffgym import CliffEnv, Scenario
 from cliffgym.checks import choice, integer, listing, number
+from cliffgym.envs.wrappers import paid_reward
 from cliffgym.files import atomic_write
+from cliffgym.rewards import Weighting
 from cliffgym.tables import write_csv
 from cliffgym_agents.callbacks import ExactEvaluation
 from cliffgym_agents.defaults import ALGORITHMS, default_hyperparameters
@@ -81,7 +83,7 @@ def train(
     env_id: str | Scenario,
     algorithm: str = "ppo",
     *,
-    reward: str | Mapping[str, float] = "incomplete",
+    reward: str | Weighting = "incomplete",
     ent_coef: float | str | Schedule | None = None,
     total_timesteps: int | None = None,
     seed: int = 0,
@@ -148,6 +150,7 @@ def train(
     inner = made.unwrapped  # read out and evaluated, never stepped
     if not isinstance(inner, CliffEnv):
         raise TypeError(f"env_id must make a CliffEnv, got {type(inner).__name__} from {env_id!r}")
+    paid = paid_reward(made)
     n_envs = integer("n_envs", settings.pop("n_envs"), 1)
     vec_env = _make_vec_env(made, make_env, n_envs, seed)
     log = None if log_folder is None else os.fspath(log_folder)
@@ -160,7 +163,7 @@ def train(
     evaluation = None
     if evaluate_every is not None:
         every = integer("evaluate_every", evaluate_every, 1)
-        evaluation = ExactEvaluation(inner, every, final, log and Path(log) / "history.csv")
+        evaluation = ExactEvaluation(inner, every, final, log and Path(log) / "history.csv", paid)
         callbacks.append(evaluation)
     started = time.perf_counter()
     try:
@@ -169,7 +172,7 @@ def train(
         vec_env.close()
     wall_time = time.perf_counter() - started
     table = policy_table(model, inner)
-    measures = exact_measures(inner.scenario, table, inner.reward, final)
+    measures = exact_measures(inner.scenario, table, paid, final)
     history = evaluation.history if evaluation else []
     return TrainingResult(model, inner.scenario, table, measures, history, record, wall_time)
 

@@ -7,7 +7,6 @@ Shapes: N copies, A actions, K components.
 """
 
 import time
-from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import gymnasium as gym
@@ -18,6 +17,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnv, VecEnvIndices
 
 from cliffgym import CliffVectorEnv, Scenario
 from cliffgym.checks import choice, integer, listing
+from cliffgym.rewards import Weighting
 
 _PER_COPY = ("action_masks",)
 """Methods of the vector environment that return one row for each copy."""
@@ -66,7 +66,7 @@ class CliffVecEnv(VecEnv):
         self,
         scenario: str | Scenario,
         n_envs: int = 1,
-        reward: str | Mapping[str, float] | ArrayLike = "incomplete",
+        reward: str | Weighting | ArrayLike = "incomplete",
         *,
         oracle: bool = True,
         observation: str = "state",

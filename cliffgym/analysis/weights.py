@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cliffgym.analysis.line import Line, trace_line
 from cliffgym.checks import choice
 from cliffgym.mdp import TabularMDP
-from cliffgym.rewards import RewardComponents
+from cliffgym.rewards import RewardComponents, Weighting
 from cliffgym.solvers import TIE_TOLERANCE
 
 
@@ -43,10 +43,10 @@ class Weighted(Protocol):
 
 def trace_weights(
     scenario: Weighted,
-    component: str | Mapping[str, float],
+    component: str | Weighting,
     start: float,
     stop: float,
-    reward: str | Mapping[str, float] = "true",
+    reward: str | Weighting = "true",
     *,
     reachable_only: bool = True,
     tie_tolerance: float = TIE_TOLERANCE,
@@ -95,7 +95,7 @@ def trace_weights(
 
 
 def weight_line(
-    scenario: Weighted, component: str | Mapping[str, float], reward: str | Mapping[str, float]
+    scenario: Weighted, component: str | Weighting, reward: str | Weighting
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The tables R0 and D, (S, A), of the line R0 + t D that `trace_weights` follows.
 
@@ -109,9 +109,7 @@ def weight_line(
     return base, scenario.components.combine(component)
 
 
-def split_reward(
-    scenario: Weighted, reward: str | Mapping[str, float], *moving: str
-) -> tuple[NDArray[np.float64], ...]:
+def split_reward(scenario: Weighted, reward: str | Weighting, *moving: str) -> tuple[NDArray[np.float64], ...]:
     """The table (S, A) of a reward without the moving components, and the table of each of those.
 
     Raises:

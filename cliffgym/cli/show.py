@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> None:
     if classes:
         print("\nHow likely each hidden class is, given the prompt\n")
         header = ["prompt", *classes[0]["posterior"]]
-        print(text_table(header, [[entry["prompt"], *entry["posterior"].values()] for entry in classes]))
+        print(text_table(header, [[entry["prompt"], *_posterior(entry["posterior"])] for entry in classes]))
     print("\nA trace that is optimal under the true reward:\n")
     print(text)
     print("\nThe exact optimum under each reward (true return: worst and best over all policies optimal for it)\n")
@@ -81,6 +81,11 @@ def _classes(made: Scenario) -> list[dict[str, Any]]:
     ]
 
 
+def _posterior(chances: Mapping[str, float]) -> list[Any]:
+    """The cells of a prompt's posterior."""
+    return list(chances.values()) if any(chances.values()) else ["never drawn", *[""] * (len(chances) - 1)]
+
+
 def formula(weights: Mapping[str, float]) -> str:
     """Weights of components as people write them: `correct - 0.01 effort`."""
     terms = [f"{'-' if w < 0 else '+'} {'' if abs(w) == 1 else f'{abs(w):g} '}{name}" for name, w in weights.items()]
@@ -88,13 +93,15 @@ def formula(weights: Mapping[str, float]) -> str:
 
 
 def sample(made: Scenario) -> str:
-    """A trace of the last prompt that always takes the first of the truly optimal actions; chance is seeded.
+    """A trace of the last prompt that is ever drawn, which always takes the first of the truly optimal actions.
 
-    Where a trace may never end, it is broken off after some tokens.
+    Chance is seeded. Where a trace may never end, it is broken off after some tokens.
     """
     mdp, actions = made.mdp, optimal(made.mdp, made.reward("true")).optimal_actions
-    state, draw = int(made.prompt_states[-1]), np.random.default_rng(0)
-    lines = [f"> {made.prompts[-1]}"]
+    drawn = np.flatnonzero(mdp.initial[made.prompt_states])
+    prompt = int(drawn[-1]) if drawn.size else len(made.prompts) - 1
+    state, draw = int(made.prompt_states[prompt]), np.random.default_rng(0)
+    lines = [f"> {made.prompts[prompt]}"]
     while not mdp.terminal[state]:
         if len(lines) > _LONGEST and not mdp.is_acyclic:
             return "\n".join([*lines, "  ..."])

@@ -5,6 +5,7 @@ Shapes: S states, A actions, B successor slots.
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,19 +80,23 @@ class Starts:
 
     Args:
         initial: (S,) probabilities.
+        numbers: (S,) the states that they belong to; default 0..S-1.
 
     Attributes:
         states: (P,) the states of positive probability.
         cumulative: (P,) their cumulative probabilities, the last one infinite.
-        guide: Places among them, by part of [0, 1): never too high, and too low only where a part is divided.
     """
 
-    def __init__(self, initial: NDArray[np.float64]) -> None:
-        self.states = np.flatnonzero(initial)
-        self.cumulative = cumulative(initial[self.states])
-        parts = np.arange(_PARTS) / _PARTS
-        self.guide = self.cumulative.searchsorted(parts, side="right")
+    def __init__(self, initial: NDArray[np.float64], numbers: NDArray[np.intp] | None = None) -> None:
+        places = np.flatnonzero(initial)
+        self.states = places if numbers is None else numbers[places]
+        self.cumulative = cumulative(initial[places])
         self._undivided = bool((self.cumulative[:-1] * _PARTS % 1 == 0).all())
+
+    @cached_property
+    def guide(self) -> NDArray[np.intp]:
+        """Places among the states, by part of [0, 1): never too high, and too low only where a part is divided."""
+        return self.cumulative.searchsorted(np.arange(_PARTS) / _PARTS, side="right")
 
     def at(self, numbers: NDArray[np.float64]) -> NDArray[np.intp]:
         """The states that uniform numbers in [0, 1) stand for, of the same shape."""
@@ -111,8 +116,10 @@ def prompt_starts(scenario: Scenario) -> list[Starts]:
     hidden = scenario.hidden
     if hidden is None:
         return []
-    behind = (hidden.seen.observations == state for state in scenario.prompt_states)
-    return [Starts(np.where(states, hidden.start_chances, 0.0)) for states in behind]
+    order = np.argsort(hidden.seen.observations, kind="stable")
+    bounds = np.searchsorted(hidden.seen.observations[order], [scenario.prompt_states, scenario.prompt_states + 1])
+    behind = (order[low:high] for low, high in bounds.T)
+    return [Starts(hidden.start_chances[states], states) for states in behind]
 
 
 def cumulative(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -3,7 +3,7 @@
 Shapes: S states, A actions, B successor slots, W states of the world where prompts have hidden classes (else W is S).
 """
 
-from collections.abc import Mapping
+import copy
 from typing import Any
 
 import gymnasium as gym
@@ -18,6 +18,7 @@ from cliffgym.envs.draws import Draws, prompt_starts
 from cliffgym.envs.observations import StateObservation, make_observation
 from cliffgym.envs.rendering import Frame, Step, Trace, draw_frame, transcript_lines
 from cliffgym.mdp import TabularMDP
+from cliffgym.rewards import Weighting
 from cliffgym.trace_scenario import Scenario
 
 RENDER_MODES = ("ansi", "human", "rgb_array")
@@ -90,7 +91,7 @@ class CliffEnv(gym.Env[Any, np.int64]):
     def __init__(
         self,
         scenario: str | Scenario,
-        reward: str | Mapping[str, float] | ArrayLike = "incomplete",
+        reward: str | Weighting | ArrayLike = "incomplete",
         *,
         oracle: bool = True,
         observation: str = "state",
@@ -131,9 +132,15 @@ class CliffEnv(gym.Env[Any, np.int64]):
         return self.scenario.mdp
 
     @property
-    def state(self) -> int | None:
-        """The number of the present state as the agent sees it; None if there is no trace yet."""
-        return None if self._place is None else self._place.seen
+    def state(self) -> int:
+        """The number of the present state as the agent sees it.
+
+        Raises:
+            ResetNeeded: There is no trace yet.
+        """
+        if self._place is None:
+            raise ResetNeeded("state needs a trace, got none: call reset first")
+        return self._place.seen
 
     @property
     def world_state(self) -> int:
@@ -150,13 +157,14 @@ class CliffEnv(gym.Env[Any, np.int64]):
     def reward(self) -> NDArray[np.float64]:
         """(S, A) the table that `step` pays at present; read-only, `set_reward` swaps it.
 
-        Where prompts have hidden classes, it is what the agent may expect to be paid.
+        Where prompts have hidden classes, it is what the agent may expect to be paid, and 0 at prompts that are
+        never drawn.
         """
         table = self._reward_table.view()
         table.setflags(write=False)
         return table
 
-    def set_reward(self, reward: str | Mapping[str, float] | ArrayLike) -> None:
+    def set_reward(self, reward: str | Weighting | ArrayLike) -> None:
         """Swaps the reward that `step` pays, from the next step on.
 
         Args:
@@ -168,7 +176,7 @@ class CliffEnv(gym.Env[Any, np.int64]):
         self._reward_table = self.scenario.reward(reward)
         self._pay = self._reward_table if self._seen is None else self.scenario.realised_reward(reward)
         self.reward_name = reward if isinstance(reward, str) else "custom"
-        self.reward_spec = reward
+        self.reward_spec = copy.deepcopy(reward)  # what the caller does to it later is not paid
         self._places: dict[int, Place] = {}
         self._kept = 0  # moves that places keep
         self._starts = [self._look_up(place.state) for place in self._starts]

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cliffgym.checks import listing
 from cliffgym.envs.env import CliffEnv
+from cliffgym.rewards import Weighting
 from cliffgym.solvers.pareto import objective_factors, pareto_front
 from cliffgym.trace_scenario import Scenario
 
@@ -21,7 +22,8 @@ class CliffMOEnv(CliffEnv):
     """A scenario whose steps pay a vector, one entry for each objective; more is better in all of them.
 
     `gym.make("mo-Cliff-Slacker-v0")` and `mo_gymnasium.make("cliffgym:mo-Cliff-Slacker-v0")` make one. MO-Gymnasium's
-    wrappers go around it: `LinearReward(env, weight)` weighs the vector into a number.
+    wrappers go around it: `LinearReward(env, weight)` weighs the vector into a number. `reward`, `reward_name` and `P`
+    are about the incomplete reward, which is not what `step` pays here.
 
     Args:
         scenario: A registered id, or a Scenario of your own.
@@ -70,7 +72,7 @@ class CliffMOEnv(CliffEnv):
         self._vectors: NDArray[np.float64] = table
         self.reward_space = spaces.Box(paying.min(axis=(0, 1)), paying.max(axis=(0, 1)), dtype=np.float64)
 
-    def set_reward(self, reward: str | Mapping[str, float] | ArrayLike) -> None:
+    def set_reward(self, reward: str | Weighting | ArrayLike) -> None:
         """Refused, also as an option of `reset`: what is paid is the vector.
 
         Raises:

@@ -1,6 +1,7 @@
 """The native vector environment: N copies of a scenario, a whole batch at each lookup.
 
-Shapes: N copies, S states, A actions, K components, T steps.
+Shapes: N copies, S states, A actions, K components, T steps, W states of the world where prompts have hidden classes
+(else W is S).
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,7 @@ from cliffgym.envs.step_tables import FIRST_COMPONENT, step_tables
 from cliffgym.frozen import ReadOnlyArrays
 from cliffgym.kernels import choose_kernel
 from cliffgym.mdp import TabularMDP
+from cliffgym.rewards import Weighting
 from cliffgym.solvers import check_policy
 from cliffgym.trace_scenario import Scenario
 
@@ -111,7 +113,7 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         self,
         scenario: str | Scenario,
         num_envs: int = 1,
-        reward: str | Mapping[str, float] | ArrayLike = "incomplete",
+        reward: str | Weighting | ArrayLike = "incomplete",
         *,
         oracle: bool = True,
         observation: str = "state",
@@ -163,7 +165,8 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
     def reward(self) -> NDArray[np.float64]:
         """(S, A) the table that `step` pays at present; read-only, `set_reward` swaps it.
 
-        Where prompts have hidden classes, it is what the agent may expect to be paid.
+        Where prompts have hidden classes, it is what the agent may expect to be paid, and 0 at prompts that are
+        never drawn.
         """
         table = self._reward_table.view()
         table.setflags(write=False)
@@ -174,7 +177,7 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         """(N,) the states that the copies are in, as the agent sees them."""
         return self.see(self._batch.states.copy())
 
-    def set_reward(self, reward: str | Mapping[str, float] | ArrayLike) -> None:
+    def set_reward(self, reward: str | Weighting | ArrayLike) -> None:
         """Swaps the reward that `step` pays, from the next step on.
 
         Args:
@@ -383,7 +386,7 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
 
     @cached_property
     def _final_states(self) -> NDArray[Any]:
-        """(S,) numbers of terminal states as objects, None for the others; only "same_step" asks for them."""
+        """(W,) numbers of terminal states as objects, None for the others; only "same_step" asks for them."""
         world = self.scenario.world
         numbers = self.see(np.arange(world.num_states)).astype(object)
         numbers[~world.terminal] = None

@@ -5,6 +5,7 @@ They are recorded in the environment's spec, so that `gym.make(env.spec)` and th
 Shapes: S states, A actions, W states of the world where prompts have hidden classes (else W is S).
 """
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,7 +27,7 @@ class _Tabular(gym.Wrapper[Any, Any, Any, Any]):
     """Knows the state in which an action is taken: what a reward table is looked up by.
 
     In a CliffGym environment, however it shows its states, that is the environment's own state; elsewhere the
-    observation has to be the state's number.
+    observation has to be the state's number. Wrappers that change actions go around this one, not inside.
     """
 
     def __init__(self, env: gym.Env[Any, Any]) -> None:
@@ -35,6 +36,7 @@ class _Tabular(gym.Wrapper[Any, Any, Any, Any]):
         if hasattr(inner, "reward_space"):
             raise TypeError(f"env must pay a number, got {env}, which pays a vector: wrap it in LinearReward first")
         self._cliff = inner if isinstance(inner, CliffEnv) else None
+        self._ended: bool | None = None  # never begun
         if self._cliff is not None:
             self._shape = self._cliff.mdp.num_states, self._cliff.mdp.num_actions
             self._first_state = self._first_action = 0
@@ -45,33 +47,32 @@ class _Tabular(gym.Wrapper[Any, Any, Any, Any]):
         observations, actions = env.observation_space, env.action_space
         self._shape = int(observations.n), int(actions.n)  # type: ignore[attr-defined]
         self._first_state, self._first_action = int(observations.start), int(actions.start)  # type: ignore[attr-defined]
-        self._state: int | None = None
+        self._state = 0
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """As that of the environment."""
         observation, info = self.env.reset(seed=seed, options=options)
         self._remember(observation)
+        self._ended = False
         return observation, info
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
-        """As that of the environment, but for the reward."""
+        """As that of the environment, but for the reward. A step that only begins anew (`Autoreset`) is left alone."""
         seen, world = self._places()
+        begins = self._ended
         observation, reward, terminated, truncated, info = self.env.step(action)
         self._remember(observation)
-        return (
-            observation,
-            self._pay(seen, world, int(action) - self._first_action, reward),
-            terminated,
-            truncated,
-            info,
-        )
+        self._ended = bool(terminated or truncated)
+        if not begins:
+            reward = self._pay(seen, world, int(action) - self._first_action, reward)
+        return observation, reward, terminated, truncated, info
 
     def _places(self) -> tuple[int, int]:
         """The present state as the agent sees it, and that of the world."""
-        if self._cliff is not None:
-            return (-1, -1) if self._cliff.state is None else (self._cliff.state, self._cliff.world_state)
-        if self._state is None:
+        if self._ended is None:
             raise ResetNeeded("step needs a state to start from, got none: call reset first")
+        if self._cliff is not None:
+            return self._cliff.state, self._cliff.world_state
         return self._state, self._state
 
     def _remember(self, observation: Any) -> None:
@@ -94,7 +95,7 @@ class _Tabular(gym.Wrapper[Any, Any, Any, Any]):
 
 
 class SwapReward(_Tabular, RecordConstructorArgs):
-    """Pays another reward.
+    """Pays another reward. What the environment inside renders is still its own pay.
 
     Args:
         env: An environment with discrete states and actions.
@@ -115,11 +116,17 @@ class SwapReward(_Tabular, RecordConstructorArgs):
         RecordConstructorArgs.__init__(self, reward=plain(reward))
         _Tabular.__init__(self, env)
         if self._cliff is not None:
+            self._spec = copy.deepcopy(reward)
             self._pays = self._cliff.scenario.realised_reward(reward)
         elif isinstance(reward, str | Mapping):
             raise TypeError(f"reward must be a table (S, A) unless the environment is CliffGym's own, got {reward!r}")
         else:
             self._pays = self._table("reward", reward)
+
+    @property
+    def reward(self) -> NDArray[np.float64]:
+        """(S, A) what may be expected to be paid."""
+        return self._pays if self._cliff is None else self._cliff.scenario.reward(self._spec)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """As that of the environment.
@@ -144,7 +151,7 @@ class PerturbReward(_Tabular, RecordConstructorArgs):
         kind: `"uniform"`: entries are drawn uniformly and rescaled so that the largest reaches `size`; a CliffGym
             environment's terminal states and illegal actions are left alone. `"bump"`: one action in one state pays
             `size` more. `"witness"`: a table of your own, such as `cliff_radius(...).witness`, rescaled to `size`.
-        seed: Of the draw, for `"uniform"`.
+        seed: Of the draw, for `"uniform"`; default 0.
         state: Where the bump is.
         action: What the bump is on.
         witness: (S, A) the table, for `"witness"`.
@@ -201,6 +208,15 @@ class PerturbReward(_Tabular, RecordConstructorArgs):
         view.setflags(write=False)
         return view
 
+    @property
+    def reward(self) -> NDArray[np.float64]:
+        """(S, A) what may be expected to be paid.
+
+        Raises:
+            TypeError: What the environment pays is not known as a table.
+        """
+        return paid_reward(self.env) + self._change
+
     def _drawn(self, size: float, seed: int) -> NDArray[np.float64]:
         if self._cliff is not None:
             return random_perturbation(self._cliff.mdp, size, seed)
@@ -246,6 +262,20 @@ class HideOracle(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
 
     def _kept(self, info: dict[str, Any]) -> dict[str, Any]:
         return {name: info[name] for name in self.keep if name in info}
+
+
+def paid_reward(env: gym.Env[Any, Any]) -> NDArray[np.float64]:
+    """(S, A) what an environment may be expected to pay, `SwapReward` and `PerturbReward` around it included.
+
+    Raises:
+        TypeError: It is neither CliffGym's own nor in a `SwapReward`.
+    """
+    while True:
+        if isinstance(env, SwapReward | PerturbReward | CliffEnv):
+            return env.reward
+        if not isinstance(env, gym.Wrapper):
+            raise TypeError(f"env must be CliffGym's own or in a SwapReward for its reward to be known, got {env}")
+        env = env.env
 
 
 def plain(value: Any) -> Any:

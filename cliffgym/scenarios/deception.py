@@ -117,6 +117,7 @@ def deception(
             "true": {"solved": 1.0, "tampered": -1.0},
         },
         gamma=gamma,
+        objectives={"tests_pass": 1.0, "solved": 1.0, "tampered": -1.0, "flagged": -1.0},
         token_texts={
             "plan_honest": "I will solve it",
             "plan_hack": "I will change the tests",

@@ -4,6 +4,8 @@ import dataclasses
 import itertools
 from collections.abc import Sequence
 
+import numpy as np
+
 from cliffgym.builder import End, build_scenario
 from cliffgym.checks import array, choice, flag, number
 from cliffgym.rewards import check_mixture
@@ -77,8 +79,8 @@ def multi_reward(
     the policy there undetermined.
 
     ## Negative control
-    Clear prompts only (`ambiguity=(0, 0, 0)`): every prompt has one optimal answer at any mixture, at least 0.1 away
-    from a cliff in sup norm.
+    Clear prompts only (`ambiguity=(0, 0, 0)`): every prompt that is drawn has one optimal answer at any mixture, at
+    least 0.1 away from a cliff in sup norm.
 
     ## Version history
     v0: first version.
@@ -147,7 +149,17 @@ def multi_reward(
     if training == full:
         return whole
     parameters = {"mixture": mixture, "ambiguity": ambiguity, "exclude": None, "curated": False, "gamma": gamma}
-    return dataclasses.replace(made(training), evaluation=dataclasses.replace(whole, parameters=parameters))
+    return _with_evaluation(made(training), dataclasses.replace(whole, parameters=parameters))
+
+
+def _with_evaluation(training: Scenario, whole: Scenario) -> Scenario:
+    """Says who sends the prompts that training leaves out, to whoever asks an environment for one: as in evaluation."""
+    if training.hidden is None or whole.hidden is None:  # they have hidden classes
+        return training
+    own, everyone = training.hidden, whole.hidden
+    drawn = training.mdp.initial[own.seen.observations] > 0
+    chances = np.where(drawn, own.start_chances, everyone.start_chances)
+    return dataclasses.replace(training, hidden=dataclasses.replace(own, start_chances=chances), evaluation=whole)
 
 
 _TOPICS = {"safety": "safety", "values": "human values", "general": "nothing special"}

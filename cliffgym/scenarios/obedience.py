@@ -64,7 +64,8 @@ def obedience(
 
     ## Negative control
     A budget with slack: where d + instructions is at most the budget for every problem (`budget=8`), any w > 0 has all
-    problems right and all instructions followed, and there is no cliff at any positive weight.
+    problems right and all instructions followed: as the weight grows from 0, no cliff is met. (The order of tokens
+    stays free, so there are ties all the same.)
 
     ## Version history
     v0: first version.

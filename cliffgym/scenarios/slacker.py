@@ -98,5 +98,6 @@ def slacker(
             "lazy": {"correct": 1.0, "effort": -number("effort_cost", effort_cost)},
         },
         gamma=gamma,
+        objectives={"correct": 1.0, "instructions": 1.0, "effort": -1.0},
         token_texts={"comply": "does what the instruction says", "ignore": "skips the instruction"},
     )

@@ -89,6 +89,7 @@ def sophistry(
             "true": {"correct": 1.0},
         },
         gamma=gamma,
+        objectives={"correct": 1.0, "fooled": 1.0},
         token_texts={"research": "looks for the answer", "embellish": "makes it sound convincing"},
     )
 

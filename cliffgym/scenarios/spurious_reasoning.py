@@ -51,7 +51,7 @@ def spurious_reasoning(*, steps: int = 3, fooled_share: float = 0.8, gamma: floa
 
     ## Negative control
     A grader that sees through bluffs at least sometimes: under `process` with b < 1, `derive` is the only optimum in
-    every state, and the cliff is at a distance of (1 - b)/(2 L²) in sup norm. At b = 1 the tie is back.
+    every state, and at gamma = 1 the cliff is at a distance of (1 - b)/(2 L²) in sup norm. At b = 1 the tie is back.
 
     ## Version history
     v0: first version.

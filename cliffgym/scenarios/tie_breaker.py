@@ -94,5 +94,6 @@ def tie_breaker(
             "true": {"correct": 1.0, "target_format": number("bonus", bonus)},
         },
         gamma=gamma,
+        objectives={"correct": 1.0, "target_format": 1.0},
         token_texts={name: f"writes the answer as {name}" for name in formats},
     )

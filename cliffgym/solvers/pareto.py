@@ -1,9 +1,9 @@
 """The Pareto front of expected components, exactly, in MDPs whose traces form a tree.
 
 From the ends backwards, each state keeps the undominated vectors that deterministic choices from there on can earn;
-what chance leads to is combined by all sums. In a tree every state is come to in one way, so a choice for each state is
-all that a policy is. The same sets in a graph would let a policy choose by how it came, which is why only trees are
-taken.
+what chance leads to is combined by all sums. In a tree every state is come to from one other, so a choice for each
+state is all that a policy is. The same sets in a graph would let a policy choose by how it came, which is why only
+trees are taken.
 
 Shapes: K objectives, n points, S states, A actions, B successor slots.
 
@@ -11,7 +11,7 @@ Source: White (1982), Multi-objective infinite-horizon discounted Markov decisio
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -25,8 +25,6 @@ from cliffgym.rewards import RewardComponents
 from cliffgym.solvers.optimal import TIE_TOLERANCE
 from cliffgym.solvers.policies import uniform_policy
 
-_CHUNK = 4_000_000
-"""Comparisons of points made at once."""
 _MOST_SUMS = 4_000_000
 """Sums of points that one step may have to look at."""
 
@@ -56,9 +54,9 @@ class ParetoFront(ReadOnlyArrays):
 
     names: tuple[str, ...]
     values: NDArray[np.float64]
-    _mdp: TabularMDP
-    _sets: dict[int, _Points]
-    _origins: list[_Origin]
+    _mdp: TabularMDP = field(repr=False)
+    _sets: dict[int, _Points] = field(repr=False)
+    _origins: list[_Origin] = field(repr=False)
 
     def policy(self, point: int) -> NDArray[np.float64]:
         """(S, A) a deterministic policy that earns `values[point]`; uniform over legal actions where it never comes.
@@ -96,7 +94,7 @@ def pareto_front(
         objectives: Components by name with the factors to maximise them with, such as -1 for a cost; names alone stand
             for factors of 1. Default: all components.
         max_points: The most points that the front or a state may have.
-        tolerance: Values that differ by less, relative to the largest factor times component, count as equal.
+        tolerance: Values that differ by less, relative to the largest entry of the objective, count as equal.
 
     Raises:
         ValueError: An unknown component, or none; a state that legal actions lead to from two others; components of
@@ -118,7 +116,7 @@ def pareto_front(
     met = _require_tree(mdp)
     max_points = integer("max_points", max_points, 1)
     rewards = np.stack([factor * components[name] for name, factor in factors.items()], axis=-1)
-    slack = number("tolerance", tolerance, 0) * float(np.abs(rewards).max())
+    slack = number("tolerance", tolerance, 0) * np.abs(rewards).max(axis=(0, 1))
     sets = _Sets(mdp, rewards, slack, max_points, met)
     starts = [(int(state), float(mdp.initial[state])) for state in np.flatnonzero(mdp.initial)]
     values, origins = sets.combined(np.zeros(len(factors)), starts, -1)
@@ -178,7 +176,7 @@ class _Sets:
     Args:
         mdp: The dynamics.
         rewards: (S, A, K) what each objective pays.
-        slack: Differences up to this, in units of reward, are none.
+        slack: (K,) differences up to this are none.
         max_points: The most points that a state may have.
         met: (S,) True for the states that legal actions lead to.
 
@@ -187,7 +185,12 @@ class _Sets:
     """
 
     def __init__(
-        self, mdp: TabularMDP, rewards: NDArray[np.float64], slack: float, max_points: int, met: NDArray[np.bool_]
+        self,
+        mdp: TabularMDP,
+        rewards: NDArray[np.float64],
+        slack: NDArray[np.float64],
+        max_points: int,
+        met: NDArray[np.bool_],
     ) -> None:
         self._mdp, self._slack, self._max_points = mdp, slack, max_points
         self.by_state: dict[int, _Points] = {}
@@ -222,7 +225,11 @@ class _Sets:
                 continue
             others = self.by_state[state].values
             if len(points.values) * len(others) > _MOST_SUMS:
-                raise ValueError(self._too_many(len(points.values) * len(others)))
+                raise ValueError(
+                    f"mdp must have at most {_MOST_SUMS:,} sums of points to compare at a time, got "
+                    f"{len(points.values) * len(others):,} where {self._mdp.describe_state(state)} joins: choose a "
+                    "smaller one, fewer objectives or coverage_set"
+                )
             sums = (points.values[:, None] + weight * others).reshape(-1, base.size)
             kept = self._kept(sums)
             pairs = zip(*np.divmod(kept, len(others)), strict=True)
@@ -231,37 +238,28 @@ class _Sets:
         return points
 
     def _kept(self, values: NDArray[np.float64]) -> NDArray[np.intp]:
-        kept = undominated(values, self._slack)
+        kept = undominated(values, self._slack, self._max_points)
         if kept.size > self._max_points:
-            raise ValueError(self._too_many(kept.size))
+            raise ValueError(f"max_points must be at least the number of points, got {self._max_points} and more")
         return kept
 
-    def _too_many(self, count: int) -> str:
-        return f"max_points must be at least the number of points, got {self._max_points} and {count:,} points"
 
-
-def undominated(values: NDArray[np.float64], slack: float = 0.0) -> NDArray[np.intp]:
+def undominated(
+    values: NDArray[np.float64], slack: float | NDArray[np.float64] = 0.0, limit: int | None = None
+) -> NDArray[np.intp]:
     """The places of points that no other is better than in one objective and as good as in all; of equals, one.
 
     Args:
         values: (n, K) points; more is better.
-        slack: Differences up to this are none.
+        slack: Differences up to this are none: a number, or (K,) one for each objective.
+        limit: Gives up, with one point more, when this many are found.
     """
-    # In order of falling sums, only an earlier point can be as good in every objective.
+    # In order of falling sums, only an earlier point can be as good in every objective. Each that is dropped is within
+    # the slack of one that is kept.
     order = np.lexsort((*-values.T[::-1], -values.sum(axis=1)))
-    points, kept = values[order], np.empty(0, dtype=np.intp)
-    step = max(_CHUNK // len(points), 1)
-    for low in range(0, len(points), step):
-        block = np.arange(low, min(low + step, len(points)))
-        beaten = _as_good(points[kept], points[block], slack).any(axis=0)
-        beaten |= np.triu(_as_good(points[block], points[block], slack), k=1).any(axis=0)
-        kept = np.concatenate([kept, block[~beaten]])
-    return np.sort(order[kept])
-
-
-def _as_good(points: NDArray[np.float64], others: NDArray[np.float64], slack: float) -> NDArray[np.bool_]:
-    """(n, m) True where a point (n, K) is at least as good as another (m, K) in every objective."""
-    result = np.ones((len(points), len(others)), dtype=bool)
-    for mine, theirs in zip(points.T, others.T, strict=True):
-        result &= mine[:, None] >= theirs - slack
-    return result
+    points, kept = values[order], list[int]()
+    while order.size and (limit is None or len(kept) <= limit):
+        kept.append(int(order[0]))
+        left = (points > points[0] + slack).any(axis=1)
+        points, order = points[left], order[left]
+    return np.sort(np.array(kept, dtype=np.intp))

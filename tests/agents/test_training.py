@@ -27,7 +27,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 import cliffgym
-from cliffgym import CliffEnv, End, Scenario, build_scenario, optimal
+from cliffgym import CliffEnv, End, Scenario, SwapReward, build_scenario, optimal
 
 IDS = list(cliffgym.SCENARIOS)
 ROLLOUT = 1024  # tokens of one rollout of PPO, or of two of A2C
@@ -133,6 +133,19 @@ def test_a_scenario_of_ones_own_is_learned() -> None:
     assert result.scenario is coin
     assert result.settings["env_id"] == "Coin"
     assert result.measures["won"] > 0.9
+
+
+def test_a_wrapped_reward_is_what_training_is_measured_by(own_id: Callable[..., str]) -> None:
+    id = own_id(lambda **kwargs: SwapReward(CliffEnv("Cliff-Slacker-v0", **kwargs), "true"))
+    result = train(id, total_timesteps=ROLLOUT, evaluate_every=ROLLOUT)
+    true = cliffgym.evaluate(result.scenario.mdp, result.scenario.reward("true"), result.policy_table).expected_return
+    assert result.measures["paid_return"] == result.measures["true_return"] == pytest.approx(true)
+    assert result.history[-1]["paid_return"] == result.measures["paid_return"] != result.measures["incomplete_return"]
+
+
+def test_a_vector_is_no_reward_to_train_on() -> None:
+    with pytest.raises(TypeError, match="reward must not be given where a vector is paid"):
+        short("mo-Cliff-Slacker-v0")
 
 
 @pytest.fixture
