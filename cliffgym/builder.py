@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from cliffgym.checks import array, integer, listing, number
+from cliffgym.checks import array, choice, integer, listing, number, sequence
 from cliffgym.mdp import TabularMDP
 from cliffgym.observed import ObservedMDP, observe
 from cliffgym.rewards import RewardComponents
@@ -49,6 +49,7 @@ def build_scenario(
     token_texts: Mapping[str, str] | None = None,
     prompt_probabilities: Sequence[float] | None = None,
     hidden_prompts: Sequence[tuple[str, int]] | None = None,
+    reference: Callable[[int, tuple[str, ...]], Mapping[str, float]] | None = None,
     objectives: Mapping[str, float] | None = None,
 ) -> Scenario:
     """Enumerates a grammar of traces and returns its scenario.
@@ -66,6 +67,8 @@ def build_scenario(
         hidden_prompts: Where prompts have classes that the agent cannot see: H pairs of a class and the number of the
             prompt as which it reads. The rule is then called with a number 0..H-1 of these; what it credits is what is
             paid, and what the agent may expect is weighted by how likely each class is, given the prompt.
+        reference: `reference(prompt, tokens)` gives the probabilities of the tokens that the policy before training
+            emits next, by name (others get 0), for a prompt as it reads; default uniform over those that are allowed.
         objectives: As the attribute of `Scenario`.
 
     Raises:
@@ -127,6 +130,7 @@ def build_scenario(
         state_tokens=_token_table(shown, tokens),
         outcomes=tuple(shown.outcomes),
         token_texts=dict(token_texts or {}),
+        reference=None if reference is None else _policy(mdp, shown, tokens, reference),  # type: ignore[arg-type]
         objectives=objectives,  # type: ignore[arg-type]  # None: what rewards weigh
         hidden=hidden,
     )
@@ -193,7 +197,7 @@ def _check_hidden(hidden: Sequence[tuple[str, int]] | None, num_prompts: int) ->
     if hidden is None:
         return None
     looks = []
-    for i, pair in enumerate(hidden):
+    for i, pair in enumerate(sequence("hidden_prompts", hidden, "pairs of a class and a prompt's number")):
         if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2 or not isinstance(pair[0], str):
             raise TypeError(f"hidden_prompts[{i}] must be a pair of a class and a prompt's number, got {pair!r}")
         looks.append((pair[0], integer(f"hidden_prompts[{i}][1]", pair[1], 0, num_prompts - 1)))
@@ -255,6 +259,22 @@ def _token_table(tree: _Tree, tokens: Sequence[str]) -> NDArray[np.intp]:
     table = np.full((len(tree.prefixes), max(len(prefix) for _, prefix in tree.prefixes)), -1)
     for state, (_, prefix) in enumerate(tree.prefixes):
         table[state, : len(prefix)] = [number[token] for token in prefix]
+    return table
+
+
+def _policy(
+    mdp: TabularMDP,
+    tree: _Tree,
+    tokens: Sequence[str],
+    reference: Callable[[int, tuple[str, ...]], Mapping[str, float]],
+) -> NDArray[np.float64]:
+    """(S, A) a policy that is given as a rule, uniform where a trace has ended; `Scenario` checks its rows."""
+    number = {token: action for action, token in enumerate(tokens)}
+    table = mdp.action_mask / mdp.action_mask.sum(axis=1, keepdims=True)
+    for state in np.flatnonzero(~mdp.terminal).tolist():
+        table[state] = 0
+        for token, chance in reference(*tree.prefixes[state]).items():
+            table[state, number[choice("token of reference", token, tokens)]] = chance
     return table
 
 

@@ -5,7 +5,7 @@ Every message reads "parameter, rule, actual value, place". A wrong type is a `T
 """
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -60,6 +60,24 @@ def array(name: str, values: ArrayLike, dtype: DTypeLike | None = np.float64) ->
         return np.array(values, dtype=dtype)
     except (TypeError, ValueError, OverflowError) as error:
         raise TypeError(f"{name} must be an array of numbers, got {type(values).__name__}: {error}") from error
+
+
+def sequence(name: str, values: object, of: str) -> list[Any]:
+    """Returns `values`, a list, tuple or array, as a list.
+
+    Args:
+        name: What it is called.
+        values: What was passed.
+        of: What it should hold, in words, for the message.
+
+    Raises:
+        ValueError: It is no such thing, or empty.
+    """
+    if isinstance(values, np.ndarray) and values.ndim > 0:
+        values = values.tolist()
+    if isinstance(values, str | bytes) or not isinstance(values, Sequence) or not values:
+        raise ValueError(f"{name} must be a non-empty sequence of {of}, got {values!r}")
+    return list(values)
 
 
 def flag(name: str, value: object) -> bool:

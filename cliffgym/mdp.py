@@ -168,7 +168,7 @@ class TabularMDP:
 
         States keep their numbers. Where the table lets an episode end in a state in which one can also start, or that
         can be passed through (as Taxi's does), one more state, the last, stands for "ended". A time limit around the
-        environment is not part of the table and is left out.
+        environment is not part of the table and is left out; a `SwapReward` or `PerturbReward` around it is not.
 
         Args:
             env: Any environment, wrapped or not, whose unwrapped one has `P` = {state: {action: [(probability,
@@ -189,7 +189,15 @@ class TabularMDP:
         start = array("initial_state_distrib", inner.initial_state_distrib)  # type: ignore[attr-defined]
         table = unpack_toy_text(inner.P, start)  # type: ignore[attr-defined]
         mdp = cls(table.successors, table.probabilities, table.initial, table.terminal, gamma)
-        return mdp, table.reward
+        reward = table.reward.copy()
+        around = [env]
+        while around[-1] is not inner:
+            around.append(around[-1].env)  # type: ignore[attr-defined]  # wrappers have one
+        for wrapper in reversed(around):
+            if repaid := getattr(wrapper, "repaid", None):
+                reward[: len(start)] = repaid(reward[: len(start)])
+        reward[mdp.terminal] = 0
+        return mdp, reward
 
     @property
     def num_states(self) -> int:

@@ -89,6 +89,8 @@ def observe(
 ) -> ObservedMDP:
     """Builds the MDP that an agent sees.
 
+    The class condition has to hold for illegal actions and for states that no trace comes to as well.
+
     Args:
         world: The dynamics of all W states.
         observations: (W,) integers 0..S-1, each of which occurs: the observation that each state gives.
@@ -98,7 +100,7 @@ def observe(
         ValueError: The class condition is broken: states of one observation differ in whether they are terminal, in
             which actions are legal, or in which observations follow with which probability; or the belief in the states
             behind an observation depends on how the agent came there. Or the observations are no such numbers.
-        TypeError: The observations are not integers.
+        TypeError: The observations are not integers, or the world is no MDP.
 
     Source: theory of the effective reward, arXiv:2507.20150, section 4; beliefs as in Kaelbling, Littman and Cassandra
     (1998), Planning and acting in partially observable stochastic domains.
@@ -109,12 +111,18 @@ def observe(
     >>> seen.reward([[1, 0], [0, 1], [0, 0]])
     array([[0.75, 0.25],
            [0.  , 0.  ]])
+    >>> observe(world, [0, 1, 1])  # the end would look like the second class
+    Traceback (most recent call last):
+        ...
+    ValueError: observations must not hide whether states are terminal and which actions are legal, got one observation
+    for state 1 and state 2, which differ in terminal
     """
+    if not isinstance(world, TabularMDP):
+        raise TypeError(f"world must be a TabularMDP, got {type(world).__name__}")
     seen = _check_numbers(world, observations)
     first = np.unique(seen, return_index=True)[1]  # (S,) one state of each observation stands for all
     moves = _moves(world, seen)
     _check_condition(world, seen, first, moves)
-    names = None if observation_names is None else tuple(observation_names)
     successors, probabilities = _kernel(moves, first, world.num_actions)
     mdp = TabularMDP(
         successors=successors,
@@ -123,7 +131,7 @@ def observe(
         terminal=world.terminal[first],
         gamma=world.gamma,
         action_mask=world.action_mask[first],
-        state_names=names,
+        state_names=observation_names,  # type: ignore[arg-type]  # made a tuple and checked there
         action_names=world.action_names,
     )
     return ObservedMDP(world, seen, _beliefs(world, seen, mdp), mdp)

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from cliffgym.checks import array, listing, number
 from cliffgym.mdp import TabularMDP
 
-_SUM_TOLERANCE = 1e-9
+_SUM_TOLERANCE = 1e-6  # as for any policy
 
 Weighting = Mapping[str, float | Sequence[float] | NDArray[np.float64]]
 """Weights of components by name: numbers, or arrays (S,) of weights that depend on the state."""
@@ -191,19 +191,23 @@ def posterior_weights(mixture: ArrayLike, rates: ArrayLike) -> NDArray[np.float6
 def check_mixture(name: str, shares: ArrayLike) -> NDArray[np.float64]:
     """Returns shares (K,) of a mixture as floats.
 
+    They may be off by 1e-6, as those in single precision are; they are made to sum to 1.
+
     Raises:
         ValueError: They are not a non-empty list of numbers >= 0 that sum to 1.
         TypeError: They are not numbers.
     """
+    if array(name, shares, None).dtype.kind not in "iuf":
+        raise TypeError(f"{name} must be an array of numbers, got {shares!r}")
     mixture = array(name, shares)
     if mixture.ndim != 1 or not mixture.size:
-        raise ValueError(f"{name} must be a list of shares, one for each class, got shape {mixture.shape}")
+        raise ValueError(f"{name} must be a list of shares, one for each class, got {shares!r}")
     negative = ~(mixture >= 0)
     if negative.any():
         raise ValueError(f"{name} must be >= 0, got {mixture[negative][0]} at place {int(negative.argmax())}")
     if not abs(mixture.sum() - 1) <= _SUM_TOLERANCE:
         raise ValueError(f"{name} must sum to 1, got {mixture.tolist()} with sum {mixture.sum()}")
-    return mixture
+    return mixture / mixture.sum()
 
 
 def check_reward(mdp: TabularMDP, reward: ArrayLike, name: str = "reward") -> NDArray[np.float64]:

@@ -184,7 +184,7 @@ class Scenario:
         if isinstance(reward, str):
             reward = self.rewards[choice("reward", reward, self.rewards, place=self.id)]
         if not isinstance(reward, Mapping):
-            return seen.lift(check_reward(self.mdp, reward))
+            return seen.lift(self.reward(reward))
         weights = self.components.weights(reward)
         return self.hidden.components.combine(weights if weights.ndim == 1 else weights[:, seen.observations])
 
@@ -211,6 +211,7 @@ class Scenario:
         Raises:
             ValueError: The name or a component is unknown, a weight or entry is not finite, the table has another
                 shape, or it pays in a terminal state.
+        TypeError: It is none of the three.
 
         >>> import cliffgym
         >>> slacker = cliffgym.scenario("Cliff-Slacker-v0")

@@ -205,9 +205,9 @@ BAD_MIXTURES = [
     ([1.5, -0.5], ValueError, "mixture must be >= 0, got -0.5 at place 1"),
     ([np.nan, 1], ValueError, "mixture must be >= 0, got nan at place 0"),
     ([np.inf, 0], ValueError, "mixture must sum to 1"),
-    ([], ValueError, r"mixture must be a list of shares, one for each class, got shape \(0,\)"),
-    (1.0, ValueError, r"mixture must be a list of shares, one for each class, got shape \(\)"),
-    ([[0.5, 0.5]], ValueError, r"got shape \(1, 2\)"),
+    ([], ValueError, r"mixture must be a list of shares, one for each class, got \[\]"),
+    (1.0, ValueError, r"mixture must be a list of shares, one for each class, got 1.0"),
+    ([[0.5, 0.5]], ValueError, r"got \[\[0.5, 0.5\]\]"),
     (["a", "b"], TypeError, "mixture must be an array of numbers"),
     ([[1], [0, 0]], TypeError, "mixture must be an array of numbers"),
 ]
@@ -1120,7 +1120,7 @@ def test_curating_where_nothing_is_ambiguous_leaves_nothing_out() -> None:
         (
             {"ambiguities": (0, 0, 0)},
             TypeError,
-            '"mixture", "ambiguity", "exclude", "curated", "gamma", got \'ambiguities\'',
+            '"mixture", "ambiguity", "exclude", "curated", "scores", "gamma", got \'ambiguities\'',
         ),
     ],
 )
@@ -1198,7 +1198,7 @@ def allows_stop(prompt: int, tokens: tuple[str, ...]) -> End | str | None:
             ValueError,
             "hidden_prompts must read as every prompt, got none that reads as prompt 1",
         ),
-        ({"hidden_prompts": []}, ValueError, "hidden_prompts must read as every prompt, got none .* prompt 0"),
+        ({"hidden_prompts": []}, ValueError, "hidden_prompts must be a non-empty sequence of pairs"),
         (
             {"hidden_prompts": [("child", 0), ("expert", 2), ("expert", 1)]},
             ValueError,
@@ -1276,3 +1276,76 @@ def test_objectives_are_what_rewards_weigh_unless_it_is_said_otherwise() -> None
     assert quiz(objectives={"length": -1.0}).objectives == {"length": -1.0}
     with pytest.raises(ValueError, match=re.escape('component must be one of "liked", "length", "malformed"')):
         quiz(objectives={"lenght": -1.0})
+
+
+# A policy before training, and reward models, of one's own
+
+
+def test_a_grammar_names_its_policy_before_training() -> None:
+    def habit(prompt: int, tokens: tuple[str, ...]) -> dict[str, float]:
+        asked.append((prompt, tokens))
+        return {"stop": 0.25, "go": 0.75} if not tokens else {"stop": 1.0}
+
+    asked: list[tuple[int, tuple[str, ...]]] = []
+    grammar: dict[str, Any] = {
+        "id": "Walk",
+        "prompts": ["?"],
+        "tokens": ["stop", "go"],
+        "rule": lambda prompt, tokens: (
+            End("over", {"kind": float(prompt)}) if tokens[-1] == "stop" or len(tokens) > 1 else None
+        ),
+        "components": ["kind"],
+        "rewards": {"incomplete": {"kind": 1}, "true": {"kind": 1}},
+        "gamma": 1.0,
+        "hidden_prompts": [("a", 0), ("b", 0)],
+    }
+    made = build_scenario(**grammar, reference=habit)
+    assert asked == [(0, ()), (0, ("go",))]
+    np.testing.assert_array_equal(made.reference[:2], [[0.25, 0.75], [0.5, 0.5]])  # the second state has ended
+    np.testing.assert_array_equal(made.reference[made.mdp.state_names.index("prompt 0 · go")], [1, 0])  # type: ignore[union-attr]
+    with pytest.raises(ValueError, match='token of reference must be one of "stop", "go", got \'run\''):
+        build_scenario(**grammar, reference=lambda prompt, tokens: {"run": 1.0})
+    with pytest.raises(ValueError, match="reference must be probabilities that sum to 1"):
+        build_scenario(**grammar, reference=lambda prompt, tokens: {"go": 0.5})
+
+
+@pytest.mark.parametrize("size", [10.0**-k for k in range(1, 7)])
+def test_a_change_of_the_safety_model_alone_decides_what_the_environment_teaches(size: float) -> None:
+    for sign, answer in ((1, 0), (-1, 1)):
+        scores = {"safety": (1 + sign * size, 0.8, 0.0)}
+        env = CliffEnv("Cliff-MultiReward-v0", scores=scores)
+        found = cliffgym.optimal(env.mdp, env.reward)
+        assert found.optimal_actions[4].tolist() == [action == answer for action in range(3)]
+        assert json.loads(json.dumps(env.scenario.parameters["scores"])) == {"safety": [1 + sign * size, 0.8, 0.0]}
+
+
+@pytest.mark.parametrize(
+    ("scores", "error", "message"),
+    [
+        ({"saftey": (1, 1, 1)}, ValueError, 'class of scores must be one of "safety", "values", "general"'),
+        ({"safety": (1, 1)}, ValueError, r"scores\['safety'\] must be 3 numbers \(refuse, safe_complete, comply\)"),
+        ({"safety": 1.0}, ValueError, r"scores\['safety'\] must be a non-empty sequence of scores"),
+        ({"safety": (1, np.nan, 0)}, ValueError, r"scores\['safety'\]\[1\] must be finite"),
+        ({"safety": (1, "x", 0)}, TypeError, r"scores\['safety'\]\[1\] must be a number"),
+        ([1, 2, 3], TypeError, "scores must be a mapping of classes"),
+    ],
+)
+def test_reward_models_must_be_scores_of_each_answer(scores: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        cliffgym.scenario("Cliff-MultiReward-v0", scores=scores)
+
+
+def test_arrays_are_as_good_as_lists() -> None:
+    single = np.array([0.3, 0.3, 0.4], dtype=np.float32)
+    made = cliffgym.scenario("Cliff-MultiReward-v0", mixture=single, ambiguity=np.array([0.5, 0.25, 0]))
+    assert made.mdp.initial.sum() == pytest.approx(1, abs=1e-12)
+    for id, name, values in (
+        ("Cliff-Deception-v0", "pass_chances", [0.5, 0.2]),
+        ("Cliff-Obedience-v0", "difficulties", [1, 2]),
+        ("Cliff-LengthPenalty-v0", "difficulties", [1, 2]),
+        ("Cliff-Sophistry-v0", "question_types", [[0.2, 0.9], [0.4, 0.8]]),
+    ):
+        as_list, as_array = (cliffgym.scenario(id, **{name: kind(values)}) for kind in (list, np.array))
+        np.testing.assert_array_equal(as_list.components.table, as_array.components.table)
+        with pytest.raises(ValueError, match=f"{name} must be a non-empty sequence"):
+            cliffgym.scenario(id, **{name: np.array([])})

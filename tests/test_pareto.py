@@ -447,7 +447,7 @@ def test_random_graphs_are_refused() -> None:
         (1, TypeError, "objectives must be a mapping or sequence of component names, got 1"),
         ([], ValueError, "objectives must be different components, at least one, got "),
         ({}, ValueError, "objectives must be different components, at least one, got "),
-        (["a", "b", "a"], ValueError, 'objectives must be different components, at least one, got "a", "b", "a"'),
+        (["a", "b", "a"], ValueError, r"objectives must be different components, at least one, got \['a', 'b', 'a'\]"),
         (["c"], ValueError, r'component must be one of "a", "b", got \'c\''),
         ({"c": 1}, ValueError, r'component must be one of "a", "b", got \'c\''),
         ({"a": 0}, ValueError, "factor of 'a' must not be 0, got 0"),

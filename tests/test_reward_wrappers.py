@@ -545,11 +545,55 @@ def test_spaces_must_be_discrete() -> None:
             wrap(gym.make("Blackjack-v1"))
         with pytest.raises(TypeError, match=r"env must have a Discrete observation space, got Box.* of .*CartPole"):
             wrap(gym.make("CartPole-v1"))
-        boxed = gym.wrappers.TransformAction(
-            gym.make("FrozenLake-v1"), lambda action: action, spaces.Box(0.0, 3.0, (1,))
-        )
         with pytest.raises(TypeError, match=r"env must have a Discrete action space, got Box"):
-            wrap(boxed)
+            wrap(Boxed())
+
+
+class Boxed(gym.Env[Any, Any]):
+    """Discrete states, other actions."""
+
+    observation_space = spaces.Discrete(2)
+    action_space = spaces.Box(0.0, 3.0, (1,))
+
+
+@pytest.mark.parametrize("id", ["Cliff-Obedience-v0", "FrozenLake-v1"])
+def test_actions_must_not_be_changed_inside(id: str) -> None:
+    for changed in (
+        gym.wrappers.TransformAction(gym.make(id), lambda action: 1 - action, spaces.Discrete(2)),
+        gym.wrappers.StickyAction(gym.make(id), 0.5),
+    ):
+        for wrap in (lambda env: SwapReward(env, np.zeros((1, 2))), lambda env: PerturbReward(env, 0.1)):
+            with pytest.raises(TypeError, match="env must not change actions, got (Transform|Sticky)Action in"):
+                wrap(changed)
+    swapped = SwapReward(gym.make("Cliff-Obedience-v0"), {"reasoning": 1.0})
+    outside = gym.wrappers.StickyAction(swapped, 0.9)
+    for seed in range(20):
+        outside.reset(seed=seed)
+        over, draw = False, np.random.default_rng(seed)
+        while not over:
+            _, paid, over, _, info = outside.step(int(draw.integers(2)))
+            assert paid == info["components"]["reasoning"]
+
+
+def test_the_table_of_a_wrapped_environment_is_what_it_pays() -> None:
+    lake = gym.make("FrozenLake-v1", is_slippery=False)
+    mdp, plain_reward = TabularMDP.from_gym(lake)
+    changed = PerturbReward(lake, 0.1, seed=3)
+    assert np.abs(changed.change[~mdp.terminal]).max() == pytest.approx(0.1)
+    assert not changed.change[mdp.terminal].any()
+    np.testing.assert_allclose(TabularMDP.from_gym(changed)[1], plain_reward + changed.change)
+    table = np.where(mdp.terminal[:, None], 0.0, -0.5)
+    both = PerturbReward(HideOracle(SwapReward(lake, table)), 0.1, seed=3)
+    np.testing.assert_allclose(TabularMDP.from_gym(both)[1], table + changed.change)
+    np.testing.assert_allclose(TabularMDP.from_gym(SwapReward(changed, table))[1], table)
+    for id in ("Cliff-Slacker-v0", "Cliff-MultiReward-v0"):
+        env = PerturbReward(SwapReward(gym.make(id), "true"), 0.1, seed=1)
+        np.testing.assert_allclose(TabularMDP.from_gym(env, gamma=1.0)[1], paid_reward(env))
+    taxi = SwapReward(gym.make("Taxi-v4"), np.ones((500, 6)))
+    mdp, reward = TabularMDP.from_gym(taxi)
+    assert reward.shape[0] == 501
+    assert (reward[~mdp.terminal] == 1).all()
+    assert not reward[mdp.terminal].any()
 
 
 def bad_tables(shape: tuple[int, int]) -> list[tuple[Any, type[Exception], str]]:
@@ -605,8 +649,8 @@ def test_bad_rewards_are_refused() -> None:
         ({"state": 0}, ValueError, "state must not be given with kind 'uniform', got 0"),
         ({"action": 0}, ValueError, "action must not be given with kind 'uniform', got 0"),
         ({"witness": [1]}, ValueError, r"witness must not be given with kind 'uniform', got \[1\]"),
-        ({"kind": "bump", "state": 0}, TypeError, "action must be an integer, got None"),
-        ({"kind": "bump", "action": 0}, TypeError, "state must be an integer, got None"),
+        ({"kind": "bump", "state": 0}, ValueError, 'action must be given with kind "bump", got None'),
+        ({"kind": "bump", "action": 0}, ValueError, 'state must be given with kind "bump", got None'),
         ({"kind": "bump", "state": 99, "action": 0}, ValueError, r"state must be in \[0, (40|15)\], got 99"),
         ({"kind": "bump", "state": -1, "action": 0}, ValueError, r"state must be in \[0, (40|15)\], got -1"),
         ({"kind": "bump", "state": 0, "action": 9}, ValueError, r"action must be in \[0, (4|3)\], got 9"),

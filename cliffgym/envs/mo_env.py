@@ -5,7 +5,7 @@ Shapes: K objectives, W states of the world, A actions.
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from gymnasium import spaces
@@ -36,7 +36,7 @@ class CliffMOEnv(CliffEnv):
 
     Attributes:
         objectives: The factor of each objective by its name, in the order of the vector.
-        reward_space: `Box` (K,) float64: the least and the most that one step pays.
+        reward_space: `Box` (K,) float64: the least and the most that one step pays, 0 among them.
 
     Raises:
         ValueError: As `CliffEnv`, or an objective is no component, or there is none.
@@ -70,7 +70,9 @@ class CliffMOEnv(CliffEnv):
         table += 0.0  # -1 · 0 is 0
         paying = table[~self._world.terminal]
         self._vectors: NDArray[np.float64] = table
-        self.reward_space = spaces.Box(paying.min(axis=(0, 1)), paying.max(axis=(0, 1)), dtype=np.float64)
+        # 0 is paid where a vector environment only begins anew.
+        low, high = paying.min(axis=(0, 1), initial=0.0), paying.max(axis=(0, 1), initial=0.0)
+        self.reward_space = spaces.Box(low, high, dtype=np.float64)
 
     def set_reward(self, reward: str | Weighting | ArrayLike) -> None:
         """Refused, also as an option of `reset`: what is paid is the vector.
@@ -102,3 +104,15 @@ class CliffMOEnv(CliffEnv):
         """
         mdp = self.mdp if gamma is None else dataclasses.replace(self.mdp, gamma=gamma)
         return list(pareto_front(mdp, self.scenario.components, self.objectives).values)
+
+
+def refuse_vector_env(**_: Any) -> NoReturn:
+    """Says how several copies are made, to whoever asks `gym.make_vec` for them.
+
+    Raises:
+        ValueError: Always.
+    """
+    raise ValueError(
+        "gym.make_vec must not be asked for environments that pay vectors, got a mo- id: use "
+        "mo_gymnasium.wrappers.vector.MOSyncVectorEnv, or CliffVectorEnv, whose rollouts give all components"
+    )

@@ -17,6 +17,7 @@ def register_envs() -> None:
             gym.register(
                 id=f"mo-{id}",
                 entry_point="cliffgym.envs:CliffMOEnv",
+                vector_entry_point="cliffgym.envs.mo_env:refuse_vector_env",
                 kwargs={"scenario": id},
                 order_enforce=False,
                 disable_env_checker=True,

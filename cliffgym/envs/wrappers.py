@@ -27,7 +27,8 @@ class _Tabular(gym.Wrapper[Any, Any, Any, Any]):
     """Knows the state in which an action is taken: what a reward table is looked up by.
 
     In a CliffGym environment, however it shows its states, that is the environment's own state; elsewhere the
-    observation has to be the state's number. Wrappers that change actions go around this one, not inside.
+    observation has to be the state's number. Wrappers that change actions go around this one: inside, what is paid
+    would not be for the action that is taken.
     """
 
     def __init__(self, env: gym.Env[Any, Any]) -> None:
@@ -35,6 +36,13 @@ class _Tabular(gym.Wrapper[Any, Any, Any, Any]):
         inner = env.unwrapped
         if hasattr(inner, "reward_space"):
             raise TypeError(f"env must pay a number, got {env}, which pays a vector: wrap it in LinearReward first")
+        between: gym.Env[Any, Any] = env
+        while isinstance(between, gym.Wrapper):
+            if isinstance(between, gym.ActionWrapper):
+                raise TypeError(
+                    f"env must not change actions, got {type(between).__name__} in {env}: put it around this wrapper"
+                )
+            between = between.env
         self._cliff = inner if isinstance(inner, CliffEnv) else None
         self._ended: bool | None = None  # never begun
         if self._cliff is not None:
@@ -104,7 +112,8 @@ class SwapReward(_Tabular, RecordConstructorArgs):
 
     Raises:
         ValueError: An unknown reward or component, or a table of another shape or with entries that are not finite.
-        TypeError: The spaces are not discrete, or the reward of another library's environment is not a table.
+        TypeError: The spaces are not discrete, a wrapper inside changes actions, a vector is paid, or the reward of
+            another library's environment is not a table.
 
     >>> env = SwapReward(gym.make("FrozenLake-v1", is_slippery=False), np.full((16, 4), -0.1))
     >>> _ = env.reset(seed=0)
@@ -122,6 +131,10 @@ class SwapReward(_Tabular, RecordConstructorArgs):
             raise TypeError(f"reward must be a table (S, A) unless the environment is CliffGym's own, got {reward!r}")
         else:
             self._pays = self._table("reward", reward)
+
+    def repaid(self, reward: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(S, A) what is paid around an environment that pays `reward` (S, A); `TabularMDP.from_gym` asks for it."""
+        return self.reward
 
     @property
     def reward(self) -> NDArray[np.float64]:
@@ -148,9 +161,10 @@ class PerturbReward(_Tabular, RecordConstructorArgs):
     Args:
         env: An environment with discrete states and actions.
         size: The sup norm of the change, in units of reward, >= 0.
-        kind: `"uniform"`: entries are drawn uniformly and rescaled so that the largest reaches `size`; a CliffGym
-            environment's terminal states and illegal actions are left alone. `"bump"`: one action in one state pays
-            `size` more. `"witness"`: a table of your own, such as `cliff_radius(...).witness`, rescaled to `size`.
+        kind: `"uniform"`: entries are drawn uniformly and rescaled so that the largest reaches `size`; terminal states
+            (of CliffGym's environments and those with a toy-text table `P`) and illegal actions are left alone.
+            `"bump"`: one action in one state pays `size` more. `"witness"`: a table of your own, such as
+            `cliff_radius(...).witness`, rescaled to `size`.
         seed: Of the draw, for `"uniform"`; default 0.
         state: Where the bump is.
         action: What the bump is on.
@@ -159,7 +173,8 @@ class PerturbReward(_Tabular, RecordConstructorArgs):
     Raises:
         ValueError: An unknown kind, a negative size, a state or action out of range, a table of another shape or
             without an entry that is not 0, or an argument that does not belong to the kind.
-        TypeError: The spaces are not discrete, or an argument has the wrong type.
+        TypeError: The spaces are not discrete, a wrapper inside changes actions, a vector is paid, or an argument has
+            the wrong type.
 
     >>> env = PerturbReward(gym.make("CliffWalking-v1"), 0.5, kind="bump", state=36, action=0)
     >>> _ = env.reset(seed=0)
@@ -191,6 +206,9 @@ class PerturbReward(_Tabular, RecordConstructorArgs):
             self._change = self._drawn(size, 0 if seed is None else integer("seed", seed, 0))
         elif kind == "bump":
             self._change = np.zeros(self._shape)
+            for name, value in (("state", state), ("action", action)):
+                if value is None:
+                    raise ValueError(f'{name} must be given with kind "bump", got None')
             place = integer("state", state, 0, self._shape[0] - 1), integer("action", action, 0, self._shape[1] - 1)
             self._change[place] = size
         else:
@@ -208,6 +226,10 @@ class PerturbReward(_Tabular, RecordConstructorArgs):
         view.setflags(write=False)
         return view
 
+    def repaid(self, reward: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(S, A) what is paid around an environment that pays `reward` (S, A); `TabularMDP.from_gym` asks for it."""
+        return reward + self._change
+
     @property
     def reward(self) -> NDArray[np.float64]:
         """(S, A) what may be expected to be paid.
@@ -221,6 +243,7 @@ class PerturbReward(_Tabular, RecordConstructorArgs):
         if self._cliff is not None:
             return random_perturbation(self._cliff.mdp, size, seed)
         noise = np.random.default_rng(seed).uniform(-1, 1, size=self._shape)
+        noise[_ends(self.env.unwrapped)] = 0
         return size * (noise / np.abs(noise).max())
 
     def _pay(self, seen: int, world: int, action: int, reward: Any) -> float:
@@ -228,7 +251,7 @@ class PerturbReward(_Tabular, RecordConstructorArgs):
 
 
 class HideOracle(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
-    """Leaves nothing in `info` but what an agent may be trained on.
+    """Leaves nothing in `info` but what an agent may be trained on. A rendering still shows what it shows.
 
     Args:
         env: Any environment.
@@ -276,6 +299,18 @@ def paid_reward(env: gym.Env[Any, Any]) -> NDArray[np.float64]:
         if not isinstance(env, gym.Wrapper):
             raise TypeError(f"env must be CliffGym's own or in a SwapReward for its reward to be known, got {env}")
         env = env.env
+
+
+def _ends(env: Any) -> list[int]:
+    """The states of a toy-text table that an episode never goes on from."""
+    table = getattr(env, "P", None)
+    if not isinstance(table, Mapping):
+        return []
+    return [
+        state
+        for state, actions in table.items()
+        if all(to == state and done for outcomes in actions.values() for _, to, _, done in outcomes)
+    ]
 
 
 def plain(value: Any) -> Any:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from cliffgym.builder import MALFORMED, End, build_scenario
-from cliffgym.checks import number
+from cliffgym.checks import number, sequence
 from cliffgym.trace_scenario import Scenario
 
 PASS_CHANCES = (0.9, 0.6, 0.3)
@@ -74,7 +74,8 @@ def deception(
     ## Version history
     v0: first version.
     """
-    chances = _chances(pass_chances)
+    tasks = sequence("pass_chances", pass_chances, "probabilities")
+    chances = [number(f"pass_chances[{i}]", value, 0, 1) for i, value in enumerate(tasks)]
     hiding_cost = number("hiding_cost", hiding_cost, 0, 1)
     caught = number("open_detection", open_detection, 0, 1), number("hidden_detection", hidden_detection, 0, 1)
 
@@ -126,9 +127,3 @@ def deception(
             "tamper": "changes the tests",
         },
     )
-
-
-def _chances(values: Sequence[float]) -> tuple[float, ...]:
-    if isinstance(values, str) or not isinstance(values, Sequence) or not values:
-        raise ValueError(f"pass_chances must be a non-empty sequence of probabilities, got {values!r}")
-    return tuple(number(f"pass_chances[{i}]", value, 0, 1) for i, value in enumerate(values))

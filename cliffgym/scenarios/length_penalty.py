@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from cliffgym.builder import End, build_scenario
-from cliffgym.checks import flag, integer, number
+from cliffgym.checks import flag, integer, number, sequence
 from cliffgym.trace_scenario import Scenario
 
 
@@ -211,6 +211,5 @@ def _length_scenario(
 
 
 def _lengths(name: str, values: Sequence[int], maximum: int) -> tuple[int, ...]:
-    if isinstance(values, str) or not isinstance(values, Sequence) or not values:
-        raise ValueError(f"{name} must be a non-empty sequence of integers, got {values!r}")
-    return tuple(integer(f"{name}[{i}]", value, 0, maximum) for i, value in enumerate(values))
+    lengths = sequence(name, values, "integers")
+    return tuple(integer(f"{name}[{i}]", value, 0, maximum) for i, value in enumerate(lengths))

@@ -2,12 +2,12 @@
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from cliffgym.builder import End, build_scenario
-from cliffgym.checks import array, choice, flag, number
+from cliffgym.checks import array, choice, flag, number, sequence
 from cliffgym.rewards import check_mixture
 from cliffgym.trace_scenario import Scenario
 
@@ -24,6 +24,7 @@ def multi_reward(
     ambiguity: Sequence[float] = (0.75, 0.5, 0.5),
     exclude: str | None = None,
     curated: bool = False,
+    scores: Mapping[str, Sequence[float]] | None = None,
     gamma: float = 1.0,
 ) -> Scenario:
     """Answer prompts of three classes, each graded by a reward model of its own; some prompts do not show their class.
@@ -68,15 +69,16 @@ def multi_reward(
     ## Arguments
     `mixture`: the share p_k of the classes safety, values and general. `ambiguity`: the probability e_k that a prompt
     of each class is ambiguous; if all are 0, there are no ambiguous prompts. `exclude`: a class left out of training.
-    `curated`: leave ambiguous prompts out of training. `gamma`: discount. `scenario.evaluation` has all prompts, also
-    where training leaves some out.
+    `curated`: leave ambiguous prompts out of training. `scores`: other reward models, by class what each answer is
+    paid, such as `{"safety": (1.000001, 0.8, 0)}`. `gamma`: discount. `scenario.evaluation` has all prompts, also where
+    training leaves some out.
 
     ## Diagnoses
     Effective rewards (section 4 of arXiv:2507.20150; Propositions 4.3 to 4.7). On the safety/general prompt with a
     posterior w of safety, `comply` is optimal below w = 1/3, `safe_complete` between, `refuse` above 3/4. At the
     defaults w is exactly 3/4: the smallest change of the safety model alone decides whether everyone is refused there.
-    Mixture and exclusion move the policy only at shared prompts, in jumps. Where training leaves prompts out, it leaves
-    the policy there undetermined.
+    Mixture and exclusion move what training decides only at shared prompts, in jumps. Where training leaves prompts
+    out, a class's clear one among them, it leaves the policy there undetermined.
 
     ## Negative control
     Clear prompts only (`ambiguity=(0, 0, 0)`): every prompt that is drawn has one optimal answer at any mixture, at
@@ -92,6 +94,7 @@ def multi_reward(
     if exclude is not None:
         choice("exclude", exclude, CLASSES)
     curated = flag("curated", curated)
+    models = SCORES | _models(scores)
     pairs = PAIRS if any(rates) else ()
     hidden = [(name, i) for i, name in enumerate(CLASSES)]
     hidden += [(name, len(CLASSES) + i) for i, pair in enumerate(pairs) for name in pair]
@@ -115,9 +118,9 @@ def multi_reward(
         return End(
             f"{tokens[0]} ({name} prompt)",
             {
-                "class_score": SCORES[name][answer],
-                "worst_score": min(SCORES[other][answer] for other in possible),
-                **{f"{other}_score": SCORES[other][answer] for other in CLASSES},
+                "class_score": models[name][answer],
+                "worst_score": min(models[other][answer] for other in possible),
+                **{f"{other}_score": models[other][answer] for other in CLASSES},
             },
         )
 
@@ -148,7 +151,8 @@ def multi_reward(
     whole = made(full)
     if training == full:
         return whole
-    parameters = {"mixture": mixture, "ambiguity": ambiguity, "exclude": None, "curated": False, "gamma": gamma}
+    parameters = {"mixture": mixture, "ambiguity": ambiguity, "exclude": None, "curated": False, "scores": scores}
+    parameters["gamma"] = gamma
     return _with_evaluation(made(training), dataclasses.replace(whole, parameters=parameters))
 
 
@@ -163,6 +167,22 @@ def _with_evaluation(training: Scenario, whole: Scenario) -> Scenario:
 
 
 _TOPICS = {"safety": "safety", "values": "human values", "general": "nothing special"}
+
+
+def _models(scores: Mapping[str, Sequence[float]] | None) -> dict[str, tuple[float, ...]]:
+    """Reward models that replace the default ones."""
+    if scores is None:
+        return {}
+    if not isinstance(scores, Mapping):
+        raise TypeError(f"scores must be a mapping of classes to scores, got {scores!r}")
+    models = {}
+    for name, values in scores.items():
+        choice("class of scores", name, CLASSES)
+        paid = sequence(f"scores[{name!r}]", values, f"scores of {', '.join(ANSWERS)}")
+        if len(paid) != len(ANSWERS):
+            raise ValueError(f"scores[{name!r}] must be {len(ANSWERS)} numbers ({', '.join(ANSWERS)}), got {values!r}")
+        models[name] = tuple(number(f"scores[{name!r}][{i}]", value) for i, value in enumerate(paid))
+    return models
 
 
 def _rates(ambiguity: Sequence[float]) -> tuple[float, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from cliffgym.builder import End, build_scenario
-from cliffgym.checks import integer, number
+from cliffgym.checks import integer, number, sequence
 from cliffgym.trace_scenario import Scenario
 
 
@@ -111,9 +111,8 @@ def obedience(
 
 
 def _difficulties(values: Sequence[int], budget: int) -> tuple[int, ...]:
-    if isinstance(values, str) or not isinstance(values, Sequence) or not values:
-        raise ValueError(f"difficulties must be a non-empty sequence of integers, got {values!r}")
-    needed = tuple(integer(f"difficulties[{i}]", value, 0) for i, value in enumerate(values))
+    given = sequence("difficulties", values, "integers")
+    needed = tuple(integer(f"difficulties[{i}]", value, 0) for i, value in enumerate(given))
     if max(needed) > budget:
         raise ValueError(
             f"budget must be at least every difficulty, got {budget} and difficulties[{needed.index(max(needed))}] = "

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from cliffgym.builder import End, build_scenario
-from cliffgym.checks import integer, number
+from cliffgym.checks import integer, number, sequence
 from cliffgym.trace_scenario import Scenario
 
 QUESTION_TYPES = ((0.2, 0.9), (0.4, 0.8), (0.6, 0.7))
@@ -95,10 +95,8 @@ def sophistry(
 
 
 def _question_types(pairs: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    if isinstance(pairs, str) or not isinstance(pairs, Sequence) or not pairs:
-        raise ValueError(f"question_types must be a non-empty sequence of pairs (c0, c1), got {pairs!r}")
     chances = []
-    for i, pair in enumerate(pairs):
+    for i, pair in enumerate(sequence("question_types", pairs, "pairs (c0, c1)")):
         if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2:
             raise ValueError(f"question_types[{i}] must be a pair (c0, c1), got {pair!r}")
         c0, c1 = (number(f"question_types[{i}][{j}]", value, 0, 1) for j, value in enumerate(pair))

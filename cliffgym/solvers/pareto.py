@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cliffgym.checks import integer, listing, number
+from cliffgym.checks import integer, number
 from cliffgym.frozen import ReadOnlyArrays
 from cliffgym.graph import reachable
 from cliffgym.mdp import TabularMDP
@@ -137,7 +137,7 @@ def objective_factors(
         raise TypeError(f"objectives must be a mapping or sequence of component names, got {objectives!r}")
     given = objectives if isinstance(objectives, Mapping) else dict.fromkeys(objectives, 1.0)
     if not given or len(given) < len(objectives):
-        raise ValueError(f"objectives must be different components, at least one, got {listing(objectives)}")
+        raise ValueError(f"objectives must be different components, at least one, got {objectives!r}")
     factors = {}
     for name, factor in given.items():
         components.index(name)
