@@ -6,6 +6,7 @@ What MultiReward pays is written down here once more, from its page, so that not
 import copy
 import dataclasses
 import itertools
+import json
 import pickle
 import re
 from collections.abc import Mapping, Sequence
@@ -1291,9 +1292,7 @@ def test_a_grammar_names_its_policy_before_training() -> None:
         "id": "Walk",
         "prompts": ["?"],
         "tokens": ["stop", "go"],
-        "rule": lambda prompt, tokens: (
-            End("over", {"kind": float(prompt)}) if tokens[-1] == "stop" or len(tokens) > 1 else None
-        ),
+        "rule": lambda prompt, tokens: None if tokens == ("go",) else End("over", {"kind": float(prompt)}),
         "components": ["kind"],
         "rewards": {"incomplete": {"kind": 1}, "true": {"kind": 1}},
         "gamma": 1.0,

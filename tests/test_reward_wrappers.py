@@ -563,7 +563,7 @@ def test_actions_must_not_be_changed_inside(id: str) -> None:
         gym.wrappers.StickyAction(gym.make(id), 0.5),
     ):
         for wrap in (lambda env: SwapReward(env, np.zeros((1, 2))), lambda env: PerturbReward(env, 0.1)):
-            with pytest.raises(TypeError, match="env must not change actions, got (Transform|Sticky)Action in"):
+            with pytest.raises(TypeError, match=r"env must not change actions, got (Transform|Sticky)Action in"):
                 wrap(changed)
     swapped = SwapReward(gym.make("Cliff-Obedience-v0"), {"reasoning": 1.0})
     outside = gym.wrappers.StickyAction(swapped, 0.9)
@@ -582,7 +582,7 @@ def test_the_table_of_a_wrapped_environment_is_what_it_pays() -> None:
     assert np.abs(changed.change[~mdp.terminal]).max() == pytest.approx(0.1)
     assert not changed.change[mdp.terminal].any()
     np.testing.assert_allclose(TabularMDP.from_gym(changed)[1], plain_reward + changed.change)
-    table = np.where(mdp.terminal[:, None], 0.0, -0.5)
+    table = np.where(mdp.terminal[:, None], 0.0, -0.5) * np.ones(4)
     both = PerturbReward(HideOracle(SwapReward(lake, table)), 0.1, seed=3)
     np.testing.assert_allclose(TabularMDP.from_gym(both)[1], table + changed.change)
     np.testing.assert_allclose(TabularMDP.from_gym(SwapReward(changed, table))[1], table)
