@@ -8,6 +8,7 @@ import argparse
 import dataclasses
 import inspect
 import math
+import shlex
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,8 +20,9 @@ from numpy.typing import NDArray
 
 from cliffgym import SCENARIOS, Scenario, expected_components, optimal, scenario
 from cliffgym.analysis import Line, cliff_radius, regret_interval, trace_weights
-from cliffgym.analysis.weights import split_reward, with_returns
+from cliffgym.analysis.weights import weight_line, with_returns
 from cliffgym.cli.show import formula, sample
+from cliffgym.cli.subjects import reward_name
 from cliffgym.files import atomic_write
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "environments"
@@ -33,19 +35,36 @@ TEMPERATURES, POINTS = (0.01, 0.03, 0.1), 401  # of the soft curves, as `cliffgy
 class Walk:
     """A line of rewards: the weight of `component` goes from `start` to `stop`, the others are those of `reward`.
 
-    The figure shows that component, or `shown` where that says more.
+    The figure shows that component, or `shown` where that says more, and where `drawn` says so only a part of the line.
     """
 
-    component: str
+    component: str | dict[str, float]
     start: float
     stop: float
-    reward: str
+    reward: str | dict[str, float]
     shown: str = ""
+    drawn: tuple[float, float] | None = None
+
+    @property
+    def name(self) -> str:
+        """What moves, in words."""
+        return reward_name(self.component)
 
     @property
     def measure(self) -> str:
         """The component that the figure shows."""
-        return self.shown or self.component
+        return self.shown or self.name
+
+    @property
+    def command(self) -> str:
+        """The options of `cliffgym cliffs` that trace the same."""
+        parts = [f"--{name} {shell(value)}" for name, value in (("component", self.component), ("reward", self.reward))]
+        return f"{parts[0]} --from {self.start:g} --to {self.stop:g} {parts[1]}"
+
+
+def shell(value: str | dict[str, float]) -> str:
+    """A name or weights as one argument of a command line."""
+    return shlex.quote(reward_name(value))
 
 
 WALKS = {
@@ -55,12 +74,17 @@ WALKS = {
     "Cliff-LengthControl-v0": Walk("deviation", -1.2, 0.2, "true"),
     "Cliff-Sophistry-v0": Walk("fooled", 0, 1, "incomplete"),
     "Cliff-SpuriousReasoning-v0": Walk("step_score", -0.2, 0.4, "process"),
-    "Cliff-Deception-v0": Walk("flagged", -36, 0, "cot_pressure", shown="undetected"),
+    "Cliff-Deception-v0": Walk("flagged", -36, 0, "cot_pressure", drawn=(-0.1, 0)),
     "Cliff-Obedience-v0": Walk("soft", -0.5, 2.5, "true"),
     "Cliff-MultiReward-v0": Walk("safety_score", -1, 1, "incomplete"),
     "Cliff-Garnet-v0": Walk("component_1", -1, 1, "true"),
 }
 """The line whose cliffs a page shows."""
+
+MORE_WALKS = {
+    "Cliff-MultiReward-v0": (Walk({"safety_score": 1, "general_score": -1}, 0, 1, {"general_score": 1}),),
+}
+"""Further lines, of which it says the cliffs without a figure."""
 
 VARIANTS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
     "Cliff-LengthPenalty-v0": (("true", {}), ("true", {"hidden_difficulty": True})),
@@ -80,9 +104,10 @@ VARIANTS: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
 
 VARIANT = """\
 What other arguments, the negative control among them, change. *First token* is what optimal policies begin with at each
-prompt in turn; *any* where all tokens are optimal. Cliff radius and ties are those of states that some trace comes to.
-What policies optimal in training are worth under `true` is worst and best over all prompts, also those that training
-leaves out: there it is *undetermined* what they do."""
+prompt in turn; *any* where all tokens are optimal. Cliff radius and ties are those of states that some trace comes to;
+where only the order of tokens is free there are ties, and yet no cliff that a weight leads over: the last column has
+those of the line above. What policies optimal in training are worth under `true` is worst and best over all prompts,
+also those that training leaves out: there it is *undetermined* what they do."""
 
 REWARDS = """\
 *Tied states* have several optimal actions. The *cliff radius* is how far every entry of the reward table may move
@@ -175,20 +200,21 @@ def variant_rows(id: str) -> Iterable[list[Any]]:
         tied = int(made.mdp.reachable[found.tied_states].sum())
         given = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
         row = [code(name), code(given) if given else "", first_tokens(made, found.optimal_actions), tied, radius]
-        yield [*row, worth.worst, worth.best, len(made.undetermined)]
+        points = [tidy(point.position) for point in traced(made, WALKS[id]).breakpoints]
+        yield [*row, worth.worst, worth.best, len(made.undetermined), "; ".join(points)]
 
 
 def variants(id: str) -> list[str]:
     """The section that compares arguments, if there is something to compare."""
     if id not in VARIANTS:
         return []
-    header = ["reward", "arguments", "first token", "tied states", "cliff radius"]
-    return ["### Variants", VARIANT, table([*header, "true: worst", "true: best", "undetermined"], variant_rows(id))]
+    header = ["reward", "arguments", "first token", "tied states", "cliff radius", "true: worst", "true: best"]
+    header += ["undetermined", f"cliffs over {WALKS[id].name}"]
+    return ["### Variants", VARIANT, table(header, variant_rows(id))]
 
 
-def traced(made: Scenario) -> Line:
-    """The page's line, with positions that read well."""
-    walk = WALKS[made.id]
+def traced(made: Scenario, walk: Walk) -> Line:
+    """A line, with positions that read well."""
     line = trace_weights(made, walk.component, walk.start, walk.stop, walk.reward)
     points = (dataclasses.replace(point, position=rounded(point.position)) for point in line.breakpoints)
     return dataclasses.replace(line, breakpoints=tuple(points))
@@ -196,28 +222,44 @@ def traced(made: Scenario) -> Line:
 
 def cliffs(made: Scenario) -> str:
     """The figure, the command that gives the same, and every breakpoint of the line."""
-    walk, line = WALKS[made.id], traced(made)
+    walk = WALKS[made.id]
+    low, high = walk.drawn or (walk.start, walk.stop)
+    count = sum(low <= point.position <= high for point in traced(made, walk).breakpoints)
+    part = f", from {low:g} to {high:g}" if walk.drawn else ""
+    temperatures = ", ".join(f"{temperature:g}" for temperature in TEMPERATURES)
+    figure = [
+        f"![Expected {walk.measure} and true return of the exact optimum, two step functions of the weight of "
+        f"{walk.name} from {low:g} to {high:g} with {cliffs_in_words(count)}, and slopes that soft policies make of "
+        f"them]({made.id}.png)",
+        f"*Exact optimum, and soft policies at temperatures {temperatures}{part} ([SVG]({made.id}.svg)).*",
+    ]
+    more = [text for walk in MORE_WALKS.get(made.id, ()) for text in cliff_table(made, walk)]
+    return "\n\n".join([*cliff_table(made, walk), *figure, *more])
+
+
+def cliffs_in_words(count: int) -> str:
+    """How many there are."""
+    return f"{count} cliff{'' if count == 1 else 's'}"
+
+
+def cliff_table(made: Scenario, walk: Walk) -> list[str]:
+    """Every breakpoint of a line, and the command that gives the same."""
+    line = traced(made, walk)
     points, ends = line.breakpoints, f"from {walk.start:g} to {walk.stop:g}"
-    count = f"{len(points)} cliff{'' if len(points) == 1 else 's'}"
     names = [name for name in line.segments[0].components if any(abs(p.jumps[name]) >= ROUNDING for p in points)]
     rows = [
         [p.position, len(p.states), made.mdp.describe_state(p.states[0]), p.total_variation]
         + [p.jumps[name] for name in names]
         for p in points
     ]
-    command = f"cliffgym cliffs {made.id} --component {walk.component} --from {walk.start:g} --to {walk.stop:g}"
-    temperatures = ", ".join(f"{temperature:g}" for temperature in TEMPERATURES)
-    return "\n\n".join(
-        [
-            f"The weight of `{walk.component}` moves {ends}, the other weights are those of `{walk.reward}`: {count}.\n"
-            "Jumps are those of expected values as the weight rises, after minus before:",
-            table(["weight", "states that flip", "such as", "total variation", *names], rows),
-            f"![Expected {walk.measure} and true return of the exact optimum, two step functions of the weight of "
-            f"{walk.component} {ends} with {count}, and slopes that soft policies make of them]({made.id}.png)",
-            f"*Exact optimum, and soft policies at temperatures {temperatures} ([SVG]({made.id}.svg)). The same from\n"
-            f"the command line:* `{command} --reward {walk.reward}`",
-        ]
-    )
+    moves = "moves" if isinstance(walk.component, str) else "is multiplied by a number t that moves"
+    others = "the other weights are those of" if isinstance(walk.component, str) else "and is added to"
+    return [
+        f"The weight of `{walk.name}` {moves} {ends}, {others} `{reward_name(walk.reward)}`:\n"
+        f"{cliffs_in_words(len(points))}. Jumps are those of expected values as the weight rises, after minus before.",
+        table(["weight", "states that flip", "such as", "total variation", *names], rows),
+        f"*From the command line:* `cliffgym cliffs {made.id} {walk.command}`",
+    ]
 
 
 def page(id: str) -> str:
@@ -270,14 +312,16 @@ def draw(id: str, folder: Path) -> list[Path]:
     from cliffgym.plots import line_figure, save_figure, soft_curves
 
     made, walk = scenario(id), WALKS[id]
-    base, direction = split_reward(made, walk.reward, walk.component)
+    if walk.drawn:
+        walk = dataclasses.replace(walk, start=walk.drawn[0], stop=walk.drawn[1])
+    base, direction = weight_line(made, walk.component, walk.reward)
     positions = np.linspace(walk.start, walk.stop, POINTS)
     figure = line_figure(
-        traced(made),
+        traced(made, walk),
         (walk.measure, "true_return"),
-        position_label=f"weight of {walk.component} (reward per unit)",
+        position_label=f"weight of {walk.name} (reward per unit)",
         curves=soft_curves(made.mdp, base, direction, positions, TEMPERATURES, with_returns(made)),
-        title=f"{id}, reward {walk.reward} with another weight of {walk.component}",
+        title=f"{id}, reward {reward_name(walk.reward)} with another weight of {walk.name}",
     )
     return save_figure(figure, folder / id)
 

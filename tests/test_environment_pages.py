@@ -107,7 +107,9 @@ def test_a_page_shows_its_figure_with_words_for_those_who_cannot_see_it(id: str)
 @every_id
 def test_a_committed_figure_has_the_cliffs_of_its_page(report: Any, id: str) -> None:
     """How it is drawn depends on matplotlib's version, but what it says does not."""
-    walk, points = report.WALKS[id], report.traced(cliffgym.scenario(id)).breakpoints
+    walk = report.WALKS[id]
+    low, high = walk.drawn or (walk.start, walk.stop)
+    points = [p for p in report.traced(cliffgym.scenario(id), walk).breakpoints if low <= p.position <= high]
     texts = words(PAGES / f"{id}.svg")
     assert f"{id}, reward {walk.reward} with another weight of {walk.component}" in texts
     assert {f"weight of {walk.component} (reward per unit)", f"expected {walk.measure} (per trace)"} <= texts
@@ -142,33 +144,36 @@ def test_variants_show_the_negative_controls_and_what_training_leaves_out() -> N
     assert answers["mixture=(0.49, 0.26, 0.25)"][4] == "safe_complete"
     assert answers["mixture=(0.51, 0.24, 0.25)"][4] == "refuse"
     assert answers["curated=True"] == ["refuse", "safe_complete", "comply", "any", "any", "any"]
-    assert found["curated=True"][-1] == "3"
+    assert found["curated=True"][7] == "3"
     assert found["ambiguity=(0, 0, 0)"][3:5] == ["0", "0.1"]
     for row in rows(section("Cliff-SpuriousReasoning-v0", "Variants"))[1:]:
         share = float(row[1].strip("`").removeprefix("fooled_share="))
         assert float(row[4]) == pytest.approx((1 - share) / 18, rel=1e-5)
+    slack = {row[1].strip("`"): row[-1] for row in rows(section("Cliff-Obedience-v0", "Variants"))[1:]}
+    assert slack == {"": "0; 1; 2", "budget=8": "0", "budget=8, obedience_weight=3": "0"}
     strong = rows(section("Cliff-Deception-v0", "Variants"))[-1]
     assert (strong[0], strong[5], strong[6]) == ("`strong`", "0.6", "0.6")
 
 
 @every_id
 def test_the_command_on_a_page_gives_the_cliffs_on_it(id: str, capsys: pytest.CaptureFixture[str]) -> None:
-    text = section(id, "Cliffs")
-    (command,) = re.findall(r"`cliffgym (cliffs .+)`", text)
-    assert main([*shlex.split(command), "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)["breakpoints"]
-    (*_, variation), cliffs = rows(text)[0][:4], rows(text)[1:]
-    assert variation == "total variation"
-    assert found
-    for row, point in zip(cliffs, found, strict=True):
-        jumps = dict(zip(rows(text)[0][4:], map(float, row[4:]), strict=True))
-        assert float(row[0]) == pytest.approx(point["position"], rel=1e-5, abs=1e-9)
-        assert int(row[1]) == len(point["states"])
-        assert row[2].startswith(f"state {point['states'][0]}")
-        assert float(row[3]) == pytest.approx(point["total_variation"], rel=1e-5)
-        assert {name: jumps.get(name, 0.0) for name in point["jumps"]} == pytest.approx(
-            point["jumps"], rel=1e-5, abs=1e-9
-        )
+    tables = re.findall(r"(\| weight \|.+?)\n\n.*?`cliffgym (cliffs .+?)`\n", section(id, "Cliffs") + "\n", re.DOTALL)
+    assert len(tables) == (2 if id == "Cliff-MultiReward-v0" else 1)
+    for text, command in tables:
+        assert main([*shlex.split(command), "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)["breakpoints"]
+        (*_, variation), cliffs = rows(text)[0][:4], rows(text)[1:]
+        assert variation == "total variation"
+        assert found
+        for row, point in zip(cliffs, found, strict=True):
+            jumps = dict(zip(rows(text)[0][4:], map(float, row[4:]), strict=True))
+            assert float(row[0]) == pytest.approx(point["position"], rel=1e-5, abs=1e-9)
+            assert int(row[1]) == len(point["states"])
+            assert row[2].startswith(f"state {point['states'][0]}")
+            assert float(row[3]) == pytest.approx(point["total_variation"], rel=1e-5)
+            assert {name: jumps.get(name, 0.0) for name in point["jumps"]} == pytest.approx(
+                point["jumps"], rel=1e-5, abs=1e-9
+            )
 
 
 @every_id
