@@ -317,7 +317,7 @@ def error_line(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         ([*TINY, "--ent-coef", "lin_much"], "ent_coef must be .* like \"lin_0.1\", got 'lin_much'"),
         ([*TINY, "--ent-coef=-0.1"], "ent_coef must be >= 0, got -0.1"),
         ([*TINY, "--ent-coef", "nan"], "ent_coef must be finite, got nan"),
-        ([*TINY, "--algorithm", "sac"], 'algorithm must be one of "ppo", "a2c", "dqn", got \'sac\''),
+        ([*TINY, "--algorithm", "sac"], 'algorithm must be one of "ppo", "a2c", "dqn", .*"grpo", got \'sac\''),
         ([*TINY, "--algorithm", "dqn", "--ent-coef", "0.1"], "ent_coef must be left out for dqn"),
         ([*TINY, "--steps", "0"], "total_timesteps must be >= 1, got 0"),
         ([*TINY, "--steps", "1e5"], "--steps: invalid int value: '1e5'"),

@@ -1,6 +1,5 @@
 """What is published: the packaging, the wheel, the hyperparameter files, the citation, and no traces of a machine."""
 
-import inspect
 import re
 import subprocess
 import sys
@@ -12,12 +11,9 @@ from typing import Any
 
 import pytest
 import yaml
-from cliffgym_agents import ALGORITHMS
-from stable_baselines3 import A2C, DQN, PPO
+from cliffgym_agents import ALGORITHMS, training
 
 import cliffgym
-
-CLASSES: dict[str, Any] = {"ppo": PPO, "a2c": A2C, "dqn": DQN}
 
 
 def find_root() -> Path:
@@ -95,7 +91,7 @@ def test_a_hyperparameter_file_lists_every_id_and_known_keys(algorithm: str) -> 
     file = resources.files("cliffgym_agents") / "hyperparameters" / f"{algorithm}.yml"
     entries = yaml.safe_load(file.read_text(encoding="utf-8"))
     assert set(entries) == {"default", *cliffgym.SCENARIOS}
-    known = {"n_envs", "n_timesteps", *inspect.signature(CLASSES[algorithm]).parameters}
+    known = {"n_envs", "n_timesteps", *training._parameters(training._CLASSES[algorithm])}
     known -= {"env", "gamma", "seed", "tensorboard_log", "_init_setup_model"}  # given by `train`
     for entry in entries.values():
         assert set(entry) >= {"policy", "n_envs", "n_timesteps"}

@@ -18,16 +18,22 @@ except ImportError as error:
 
 from cliffgym_agents.callbacks import ExactEvaluation
 from cliffgym_agents.defaults import ALGORITHMS, default_hyperparameters
+from cliffgym_agents.grpo import GRPO
+from cliffgym_agents.kl_ppo import KLPPO
 from cliffgym_agents.measures import exact_measures
 from cliffgym_agents.readout import policy_table
+from cliffgym_agents.soft_dqn import SoftDQN
 from cliffgym_agents.tabular_policy import TabularPolicy
 from cliffgym_agents.training import TrainingResult, train
 from cliffgym_agents.vec_env import CliffVecEnv
 
 __all__ = [
     "ALGORITHMS",
+    "GRPO",
+    "KLPPO",
     "CliffVecEnv",
     "ExactEvaluation",
+    "SoftDQN",
     "TabularPolicy",
     "TrainingResult",
     "default_hyperparameters",

@@ -25,6 +25,7 @@ class ExactEvaluation(BaseCallback):
         temperature: Coefficient of entropy whose exact solution `total_variation` refers to.
         path: A CSV file to write, or None.
         reward: (S, A) what training pays, if wrappers change it; default what `env` pays.
+        reference: (S, A) the policy that a KL penalty refers to, or None.
 
     Attributes:
         history: Rows of `timesteps` and the names of `exact_measures`.
@@ -37,10 +38,11 @@ class ExactEvaluation(BaseCallback):
         temperature: float = 0.0,
         path: str | os.PathLike[str] | None = None,
         reward: ArrayLike | None = None,
+        reference: ArrayLike | None = None,
     ) -> None:
         super().__init__()
         self.env, self.every, self.temperature, self.path = env, integer("every", every, 1), temperature, path
-        self.reward = reward
+        self.reward, self.reference = reward, reference
         self.history: list[dict[str, float]] = []
         self._next = 0
 
@@ -58,7 +60,7 @@ class ExactEvaluation(BaseCallback):
         self._next = (self.num_timesteps // self.every + 1) * self.every
         table = policy_table(self.model, self.env)
         reward = self.env.reward if self.reward is None else self.reward
-        measures = exact_measures(self.env.scenario, table, reward, self.temperature)
+        measures = exact_measures(self.env.scenario, table, reward, self.temperature, self.reference)
         self.history.append({"timesteps": self.num_timesteps, **measures})
         for name, value in measures.items():
             self.logger.record(f"exact/{name}", value)

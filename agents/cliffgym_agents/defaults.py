@@ -1,6 +1,8 @@
 """Hyperparameters per algorithm and environment, from YAML files in the form of RL Baselines3 Zoo."""
 
+import copy
 from collections.abc import Mapping
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -8,7 +10,7 @@ import yaml
 
 from cliffgym.checks import choice
 
-ALGORITHMS = ("ppo", "a2c", "dqn")
+ALGORITHMS = ("ppo", "a2c", "dqn", "maskable_ppo", "soft_dqn", "kl_ppo", "grpo")
 
 
 def default_hyperparameters(algorithm: str, env_id: str) -> dict[str, Any]:
@@ -28,6 +30,12 @@ def default_hyperparameters(algorithm: str, env_id: str) -> dict[str, Any]:
     False
     """
     choice("algorithm", algorithm, ALGORITHMS)
+    entries = _entries(algorithm)
+    return copy.deepcopy(dict(entries.get(env_id, entries["default"])))
+
+
+@cache
+def _entries(algorithm: str) -> Mapping[str, Any]:
+    """A file's entries, read once."""
     file = resources.files("cliffgym_agents") / "hyperparameters" / f"{algorithm}.yml"
-    entries: Mapping[str, Any] = yaml.safe_load(file.read_text(encoding="utf-8"))
-    return dict(entries.get(env_id, entries["default"]))
+    return yaml.safe_load(file.read_text(encoding="utf-8"))

@@ -16,6 +16,7 @@ def exact_measures(
     policy: NDArray[np.float64],
     reward: str | Weighting | ArrayLike = "incomplete",
     temperature: float = 0.0,
+    reference: ArrayLike | None = None,
 ) -> dict[str, float]:
     """Evaluates a policy exactly.
 
@@ -27,6 +28,7 @@ def exact_measures(
             the distance from. An agent's `ent_coef` is this temperature for decisions that end a trace, and only
             nearly so before them: PPO and A2C value the entropy of the present decision, the exact solution that of
             future ones too.
+        reference: (S, A) the policy that a KL penalty with that coefficient refers to; None for entropy.
 
     Returns:
         Numbers by name:
@@ -59,7 +61,7 @@ def exact_measures(
             measures[f"evaluation_{name}_return"] = float((everywhere * full.reward(name)).sum())
     measures["entropy"] = _average(_entropy(policy), visits)
     if temperature > 0:
-        exact = soft(mdp, paid, temperature).policy
+        exact = soft(mdp, paid, temperature, reference).policy
         distance = total_variation(policy, exact)
     else:
         optimum = optimal(mdp, paid)

@@ -13,6 +13,7 @@ from stable_baselines3 import DQN
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 
 from cliffgym import CliffEnv
+from cliffgym_agents.soft_dqn import SoftDQN
 
 if TYPE_CHECKING:
     from stable_baselines3.common.base_class import BaseAlgorithm
@@ -24,7 +25,8 @@ def policy_table(model: "BaseAlgorithm", env: CliffEnv) -> NDArray[np.float64]:
     """The probabilities with which a model picks each action in each state.
 
     Args:
-        model: A model of SB3's on-policy kind (PPO, A2C), sb3-contrib's MaskablePPO, or DQN, whose policy is greedy.
+        model: A model of SB3's on-policy kind (PPO, A2C, KLPPO, GRPO), sb3-contrib's MaskablePPO, SoftDQN, whose policy
+            is its Boltzmann one, or DQN, whose policy is greedy.
         env: An unwrapped environment of the scenario and with the observation that the model was trained on.
 
     Returns:
@@ -57,9 +59,11 @@ def _probabilities(model: "BaseAlgorithm", observations: Any, masks: NDArray[np.
         probabilities = policy.get_distribution(observations, action_masks=masks).distribution.probs
     elif isinstance(model, OnPolicyAlgorithm) and not isinstance(model, RecurrentPPO):
         probabilities = policy.get_distribution(observations).distribution.probs
+    elif isinstance(model, SoftDQN):
+        probabilities = model.log_policy(observations).exp()
     elif isinstance(model, DQN):
         greedy = policy.q_net(observations).argmax(dim=1)
         probabilities = torch.nn.functional.one_hot(greedy, policy.action_space.n)
     else:
-        raise TypeError(f"model must be PPO, A2C, MaskablePPO or DQN, got {type(model).__name__}")
+        raise TypeError(f"model must be PPO, A2C, MaskablePPO, KLPPO, GRPO, DQN or SoftDQN, got {type(model).__name__}")
     return probabilities.cpu().numpy().astype(np.float64)

@@ -25,9 +25,12 @@ class Run:
 
     env_id: str
     reward: str
-    ent_coef: float
+    ent_coef: float | None
     seed: int
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    algorithm: str = "ppo"
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    total_timesteps: int | None = None
 
     @property
     def key(self) -> str:
@@ -35,7 +38,7 @@ class Run:
         made_by = {
             "cliffgym": cliffgym.__version__,
             "stable_baselines3": stable_baselines3.__version__,
-            "hyperparameters": default_hyperparameters("ppo", self.env_id),
+            "defaults": default_hyperparameters(self.algorithm, self.env_id),
         }
         return json.dumps({**made_by, **asdict(self)}, sort_keys=True)
 
@@ -79,7 +82,16 @@ def train_all(runs: Sequence[Run], ledger: Path, description: str) -> list[dict[
 
 
 def _measures(run: Run) -> dict[str, float]:
-    result = train(run.env_id, reward=run.reward, ent_coef=run.ent_coef, seed=run.seed, env_kwargs=run.env_kwargs)
+    result = train(
+        run.env_id,
+        run.algorithm,
+        reward=run.reward,
+        ent_coef=run.ent_coef,
+        seed=run.seed,
+        env_kwargs=run.env_kwargs,
+        hyperparameters=run.hyperparameters,
+        total_timesteps=run.total_timesteps,
+    )
     return result.measures
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
+from sb3_contrib import MaskablePPO
 from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
@@ -30,13 +31,25 @@ from cliffgym.rewards import Weighting
 from cliffgym.tables import write_csv
 from cliffgym_agents.callbacks import ExactEvaluation
 from cliffgym_agents.defaults import ALGORITHMS, default_hyperparameters
+from cliffgym_agents.grpo import GRPO
+from cliffgym_agents.kl_ppo import KLPPO
 from cliffgym_agents.measures import exact_measures
 from cliffgym_agents.readout import policy_table
 from cliffgym_agents.schedules import EntropySchedule, Schedule, parse_schedule
+from cliffgym_agents.soft_dqn import SoftDQN
 from cliffgym_agents.tabular_policy import TabularPolicy
 from cliffgym_agents.vec_env import CliffVecEnv
 
-_CLASSES: dict[str, type[BaseAlgorithm]] = {"ppo": PPO, "a2c": A2C, "dqn": DQN}
+_CLASSES: dict[str, type[BaseAlgorithm]] = {
+    "ppo": PPO,
+    "a2c": A2C,
+    "dqn": DQN,
+    "maskable_ppo": MaskablePPO,
+    "soft_dqn": SoftDQN,
+    "kl_ppo": KLPPO,
+    "grpo": GRPO,
+}
+_OF_Q_VALUES = ("dqn", "soft_dqn")
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,10 +116,12 @@ def train(
 
     Args:
         env_id: A registered id, one of yours among them if it makes a `CliffEnv`; or a Scenario.
-        algorithm: `"ppo"`, `"a2c"` or `"dqn"`.
+        algorithm: `"ppo"`, `"a2c"`, `"dqn"`, `"maskable_ppo"`, `"soft_dqn"`, `"kl_ppo"` or `"grpo"`. SoftDQN knows
+            which actions are legal, and takes observations that are numbers of states alone, as KLPPO does.
         reward: What training pays: a reward's name, or weights of components.
         ent_coef: Coefficient of the entropy bonus, in units of reward per nat: a number, `"lin_0.1"` (from 0.1 down to
-            0), or a function of the share of training that remains. Not for DQN, which has none.
+            0), or a function of the share of training that remains. Not for DQN and SoftDQN, which have none: the
+            latter has its `temperature`, a hyperparameter, as KLPPO and GRPO have `kl_coef`.
         total_timesteps: Tokens to train on, over all parallel environments; default the YAML file's `n_timesteps`.
         seed: Seeds the network, the environments and the draws of actions.
         env_kwargs: Keyword arguments of the environment: sizes of the scenario, `observation`, ...
@@ -118,7 +133,7 @@ def train(
         callbacks: Further SB3 callbacks.
 
     Raises:
-        ValueError: An unknown id, algorithm or reward, a bad value, or `ent_coef` for DQN.
+        ValueError: An unknown id, algorithm or reward, a bad value, or `ent_coef` for DQN or SoftDQN.
         TypeError: An unknown hyperparameter or argument of the environment, a value of the wrong type, or an
             environment of another library.
 
@@ -154,7 +169,9 @@ def train(
     n_envs = integer("n_envs", settings.pop("n_envs"), 1)
     vec_env = _make_vec_env(made, make_env, n_envs, seed)
     log = None if log_folder is None else os.fspath(log_folder)
+    settings |= _knowledge(algorithm, inner, settings)
     model = _make_model(algorithm, vec_env, settings, gamma=inner.mdp.gamma, seed=seed, tensorboard_log=log)
+    temperature, reference = _regulariser(model, final)
     if log is None and not model.verbose:
         model.set_logger(Logger(None, []))  # SB3's own leaves an empty folder in the system's temporary one
     callbacks = list(callbacks or [])
@@ -163,7 +180,8 @@ def train(
     evaluation = None
     if evaluate_every is not None:
         every = integer("evaluate_every", evaluate_every, 1)
-        evaluation = ExactEvaluation(inner, every, final, log and Path(log) / "history.csv", paid)
+        history_file = log and Path(log) / "history.csv"
+        evaluation = ExactEvaluation(inner, every, temperature, history_file, paid, reference)
         callbacks.append(evaluation)
     started = time.perf_counter()
     try:
@@ -172,7 +190,7 @@ def train(
         vec_env.close()
     wall_time = time.perf_counter() - started
     table = policy_table(model, inner)
-    measures = exact_measures(inner.scenario, table, paid, final)
+    measures = exact_measures(inner.scenario, table, paid, temperature, reference)
     history = evaluation.history if evaluation else []
     return TrainingResult(model, inner.scenario, table, measures, history, record, wall_time)
 
@@ -204,19 +222,56 @@ def _entropy_coefficient(
     algorithm: str, ent_coef: float | str | Schedule | None, settings: dict[str, Any]
 ) -> float | Schedule:
     """The coefficient to train with, 0 for DQN. Puts its first value where SB3's class looks for it."""
-    if algorithm == "dqn":
+    if algorithm in _OF_Q_VALUES:
         if ent_coef is not None:
-            raise ValueError(f"ent_coef must be left out for dqn, which has no entropy bonus, got {ent_coef!r}")
+            raise ValueError(f"ent_coef must be left out for {algorithm}, which has no entropy bonus, got {ent_coef!r}")
         return 0.0
     entropy = parse_schedule("ent_coef", ent_coef)  # type: ignore[arg-type]  # None is refused there
     settings["ent_coef"] = number("ent_coef", entropy(1.0), minimum=0) if callable(entropy) else entropy
     return entropy
 
 
+def _knowledge(algorithm: str, env: CliffEnv, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What an algorithm is told about the environment, unless `settings` say otherwise."""
+    if algorithm not in ("soft_dqn", "kl_ppo"):
+        return {}
+    if env.observation != "state":
+        raise ValueError(f"observation must be 'state' for {algorithm}, got {env.observation!r}")
+    told = {"action_masks": env.mdp.action_mask} if algorithm == "soft_dqn" else {"reference": env.scenario.reference}
+    return {name: value for name, value in told.items() if name not in settings}
+
+
+def _regulariser(model: BaseAlgorithm, ent_coef: float) -> tuple[float, NDArray[np.float64] | None]:
+    """The temperature and the reference policy of the exact solution that a model is to be compared with.
+
+    With entropy and a KL penalty both, that is the one of decisions that end a trace.
+    """
+    if isinstance(model, SoftDQN):
+        schedule = model.temperature_schedule
+        last = schedule(0.0) if callable(schedule) else schedule
+        return max(float(last), model.lowest_temperature), None
+    if not isinstance(model, KLPPO | GRPO) or not model.kl_coef or model.reference is None:
+        return ent_coef, None
+    temperature = model.kl_coef + ent_coef
+    weights = model.reference ** (model.kl_coef / temperature)
+    return temperature, weights / weights.sum(axis=1, keepdims=True)
+
+
+def _parameters(kind: type[BaseAlgorithm]) -> list[str]:
+    """The arguments of a model's class, and where it hands some on, of the class that it is made from."""
+    names: dict[str, None] = {}
+    for base in inspect.getmro(kind):
+        parameters = inspect.signature(base.__init__).parameters
+        names |= {name: None for name, p in parameters.items() if name != "self" and p.kind is not p.VAR_KEYWORD}
+        if all(p.kind is not p.VAR_KEYWORD for p in parameters.values()):
+            break
+    return list(names)
+
+
 def _make_model(algorithm: str, vec_env: VecEnv, settings: dict[str, Any], **given: Any) -> BaseAlgorithm:
     """An SB3 model; refuses hyperparameters that its class does not have, or that are `given` by `train` itself."""
     kind = _CLASSES[algorithm]
-    known = [name for name in inspect.signature(kind).parameters if name not in {"env", "_init_setup_model", *given}]
+    known = [name for name in _parameters(kind) if name not in {"env", "_init_setup_model", *given}]
     for name in settings:
         if name not in known:
             raise TypeError(f"hyperparameter of {algorithm} must be one of {listing(known)}, got {name!r}")
@@ -226,8 +281,8 @@ def _make_model(algorithm: str, vec_env: VecEnv, settings: dict[str, Any], **giv
     lines = {n: parse_schedule(n, settings[n]) for n in ("learning_rate", "clip_range") if n in settings}
     arguments: dict[str, Any] = {"device": "cpu", **settings, **lines, **given}
     if arguments["policy"] in (TabularPolicy.__name__, TabularPolicy):
-        if algorithm == "dqn":
-            raise ValueError(f"policy must be one of Q-values for dqn, got {arguments['policy']!r}")
+        if algorithm in _OF_Q_VALUES:
+            raise ValueError(f"policy must be one of Q-values for {algorithm}, got {arguments['policy']!r}")
         arguments["policy"] = TabularPolicy
     try:
         return kind(env=vec_env, **arguments)

@@ -172,9 +172,14 @@ def tensorboard_scalars(folder: Path, tag: str) -> tuple[list[int], list[float]]
 def test_history_goes_from_the_start_to_the_end(algorithm: str, every: int, tmp_path: Path) -> None:
     result = short_training(algorithm, total_timesteps=3 * TOKENS, evaluate_every=every, log_folder=tmp_path)
     steps = [row["timesteps"] for row in result.history]
-    assert (steps[0], steps[-1]) == (0, 3 * TOKENS)
+    assert (steps[0], steps[-1]) == (0, result.model.num_timesteps)
     assert (np.diff(steps) > 0).all()
-    assert len(steps) == 4 if every == TOKENS else len(steps) >= 4
+    if algorithm == "grpo":  # whose batches are as long as their traces
+        assert steps[-1] >= 3 * TOKENS
+        assert len(steps) >= 3
+    else:
+        assert steps[-1] == 3 * TOKENS
+        assert len(steps) == 4 if every == TOKENS else len(steps) >= 4
     assert {name: value for name, value in result.history[-1].items() if name != "timesteps"} == result.measures
     assert read_csv(tmp_path / "history.csv") == result.history
 

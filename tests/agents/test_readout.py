@@ -123,5 +123,7 @@ def test_other_kinds_of_models_are_refused(kind: Any, policy: str) -> None:
     env = make_env()
     arguments = {"n_steps": 64} if "n_steps" in inspect.signature(kind).parameters else {}
     model = kind(policy, env, device="cpu", **arguments)
-    with pytest.raises(TypeError, match=f"model must be PPO, A2C, MaskablePPO or DQN, got {kind.__name__}"):
+    with pytest.raises(
+        TypeError, match=f"model must be PPO, A2C, MaskablePPO, KLPPO, GRPO, DQN or SoftDQN, got {kind.__name__}"
+    ):
         policy_table(model, env)

@@ -13,7 +13,10 @@ import numpy as np
 import pytest
 from cliffgym_agents import (
     ALGORITHMS,
+    GRPO,
+    KLPPO,
     CliffVecEnv,
+    SoftDQN,
     TrainingResult,
     default_hyperparameters,
     exact_measures,
@@ -22,14 +25,25 @@ from cliffgym_agents import (
     training,
 )
 from numpy.typing import NDArray
+from sb3_contrib import MaskablePPO
 from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 import cliffgym
 from cliffgym import CliffEnv, End, Scenario, SwapReward, build_scenario, optimal
+from cliffgym.testing import random_policy
 
 IDS = list(cliffgym.SCENARIOS)
+CLASSES = {
+    "ppo": PPO,
+    "a2c": A2C,
+    "dqn": DQN,
+    "maskable_ppo": MaskablePPO,
+    "soft_dqn": SoftDQN,
+    "kl_ppo": KLPPO,
+    "grpo": GRPO,
+}
 ROLLOUT = 1024  # tokens of one rollout of PPO, or of two of A2C
 
 # A random MDP's optimum is not learned to within 2 per cent in so few steps.
@@ -84,11 +98,14 @@ class Watch(BaseCallback):
 def test_a_short_run_works(algorithm: str, id: str) -> None:
     result = short(id, algorithm)
     mdp = result.scenario.mdp
-    assert type(result.model) is {"ppo": PPO, "a2c": A2C, "dqn": DQN}[algorithm]
+    assert type(result.model) is CLASSES[algorithm]
     assert result.policy_table.shape == (mdp.num_states, mdp.num_actions)
     np.testing.assert_allclose(result.policy_table.sum(axis=1), 1)
     assert (result.policy_table >= 0).all()
-    assert result.measures == exact_measures(result.scenario, result.policy_table, "incomplete")
+    reference = result.scenario.reference if algorithm == "kl_ppo" else None
+    temperature = 0.1 if algorithm in ("soft_dqn", "kl_ppo") else 0.0
+    exact = exact_measures(result.scenario, result.policy_table, "incomplete", temperature, reference)
+    assert result.measures == pytest.approx(exact)
     assert result.history == []
     assert result.wall_time > 0
 
@@ -176,8 +193,7 @@ def test_the_prefix_of_the_id_changes_nothing() -> None:
 def test_gamma_is_the_scenarios(algorithm: str) -> None:
     for gamma in (1.0, 0.9):
         model = short(algorithm=algorithm, env_kwargs={"gamma": gamma}).model
-        assert isinstance(model, PPO | A2C | DQN)
-        assert model.gamma == gamma
+        assert vars(model)["gamma"] == gamma
 
 
 @every_algorithm
@@ -365,6 +381,41 @@ def test_the_last_value_of_a_schedule_is_the_temperature_of_the_measures() -> No
     assert result.measures == exact_measures(result.scenario, result.policy_table, "true", temperature=0.1)
 
 
+@pytest.mark.parametrize("algorithm", ["kl_ppo", "grpo"])
+@pytest.mark.parametrize(("kl_coef", "ent_coef"), [(0.0, 0.0), (0.0, 0.2), (0.3, 0.0), (0.1, 0.3)])
+def test_the_exact_solution_has_the_entropy_and_the_penalty_of_the_training(
+    kl_coef: float, ent_coef: float, algorithm: str
+) -> None:
+    scenario = cliffgym.scenario("Cliff-TieBreaker-v0")
+    mdp, reward = scenario.mdp, scenario.reward("true")
+    settings: dict[str, Any] = {"kl_coef": kl_coef, "reference": random_policy(mdp, 0, legal=False)}
+    result = short(scenario, algorithm, reward="true", ent_coef=ent_coef, hyperparameters=settings)
+    temperature, reference = training._regulariser(result.model, ent_coef)
+    assert temperature == pytest.approx(kl_coef + ent_coef)
+    assert (reference is None) == (kl_coef == 0)
+    assert result.measures == exact_measures(scenario, result.policy_table, "true", temperature, reference)
+    if kl_coef:
+        # It maximises reward + ent_coef * entropy - kl_coef * divergence where every action ends the trace.
+        last = np.flatnonzero(mdp.terminal[mdp.successors].all(axis=(1, 2)) & ~mdp.terminal)
+        logs = (reward + kl_coef * np.log(settings["reference"])) / (kl_coef + ent_coef)
+        weights = np.exp(logs) * mdp.action_mask
+        expected = weights / weights.sum(axis=1, keepdims=True)
+        found = cliffgym.soft(mdp, reward, temperature, reference).policy
+        np.testing.assert_allclose(found[last], expected[last], atol=1e-12)
+
+
+def test_a_soft_dqn_is_compared_at_its_last_temperature() -> None:
+    cases = [({"temperature": 0.3}, 0.3), ({"temperature": "lin_0.3"}, 1e-3), ({"temperature": lambda r: 0.2 + r}, 0.2)]
+    for settings, expected in cases:
+        model = short(algorithm="soft_dqn", total_timesteps=64, hyperparameters=settings).model
+        assert training._regulariser(model, 0.0) == (pytest.approx(expected), None)
+
+
+def test_other_models_are_compared_at_their_entropy_coefficient() -> None:
+    for algorithm in ("ppo", "a2c", "dqn", "maskable_ppo"):
+        assert training._regulariser(short(algorithm=algorithm, total_timesteps=64).model, 0.2) == (0.2, None)
+
+
 # What is refused
 
 
@@ -375,7 +426,12 @@ def refusal(name: str, error: type[Exception], message: str, **arguments: Any) -
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        refusal("algorithm", ValueError, r'algorithm must be one of "ppo", "a2c", "dqn", got \'sac\'', algorithm="sac"),
+        refusal(
+            "algorithm",
+            ValueError,
+            'algorithm must be one of "ppo", "a2c", "dqn", "maskable_ppo", "soft_dqn", "kl_ppo", "grpo", got \'sac\'',
+            algorithm="sac",
+        ),
         refusal("reward", ValueError, r'reward must be one of "incomplete", "true", "lazy", got \'tru\'', reward="tru"),
         refusal("component", ValueError, r"component must be one of .*, got 'corect'", reward={"corect": 1.0}),
         refusal(
@@ -476,7 +532,7 @@ def refuse_constant(text: str) -> None:
     raise AssertionError(f"{text} is not JSON")
 
 
-@pytest.mark.parametrize(("algorithm", "kind"), [("ppo", PPO), ("a2c", A2C), ("dqn", DQN)])
+@pytest.mark.parametrize(("algorithm", "kind"), CLASSES.items())
 def test_what_is_saved_can_be_read_back(algorithm: str, kind: Any, tmp_path: Path) -> None:
     result = short(algorithm=algorithm, env_kwargs={"problems": 2})
     result.save(tmp_path / "a" / "b")
