@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from cliffgym.plots import DemoData, demo_figure, new_figure, save_figure
+from cliffgym.plots import DemoData, demo_figure, new_figure, save_figure, standardisation_figure
 
 BONUSES = (-0.05, 0.0, 0.1)
 
@@ -150,3 +150,24 @@ def test_a_missing_matplotlib_is_told_with_its_extra(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r"figures need matplotlib.*pip install 'cliffgym\[plots\]'"):
         demo_figure(made_up_data())
+
+
+# What standard deviations do
+
+
+def test_every_seed_of_every_algorithm_is_drawn() -> None:
+    learned = {"PPO": np.full((3, 2), 0.25), "GRPO": np.array([[0.2, 0.3], [0.9, 1.0], [1.0, 1.0]])}
+    figure = standardisation_figure([0.0, 0.001, 0.1], [0.25, 0.252, 0.475], learned, title="Title")
+    (axes,) = figure.axes
+    drawn = {str(line.get_label()): line for line in axes.lines}
+    assert list(drawn) == ["exact soft optimum", "PPO", "GRPO"]
+    np.testing.assert_array_equal(drawn["GRPO"].get_ydata(), [0.2, 0.3, 0.9, 1.0, 1.0, 1.0])
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0", "0.001", "0.1"]
+    assert (np.diff(np.asarray(drawn["exact soft optimum"].get_xdata())) > 0).all()
+    assert axes.get_title() == "Title"
+
+
+def test_more_algorithms_than_can_be_told_apart_are_refused() -> None:
+    learned = {str(i): np.zeros((2, 1)) for i in range(5)}
+    with pytest.raises(ValueError, match="learned must have at most 4 algorithms, got 5"):
+        standardisation_figure([0.0, 0.1], [0.25, 0.3], learned)

@@ -1,4 +1,4 @@
-"""The command line: `cliffgym list`, `show`, `analyze`, `cliffs`, `verify`, `train`, `demo`.
+"""The command line: `cliffgym list`, `show`, `analyze`, `cliffs`, `verify`, `train`, `demo`, `reproduce`.
 
 Errors are one line on standard error and exit status 2. Commands that need an extra import it when they run, and say
 which one is missing.
@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import cliffgym
-from cliffgym.cli import analyze, cliffs, demo, listing, show, train, verify
+from cliffgym.cli import analyze, cliffs, demo, listing, reproduce, show, train, verify
 
-_COMMANDS = (listing, show, analyze, cliffs, verify, train, demo)
+_COMMANDS = (listing, show, analyze, cliffs, verify, train, demo, reproduce)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -41,8 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: What follows the program's name; default `sys.argv`.
 
     Returns:
-        The exit status: 0, or what the command returns (1 if `verify` finds a violation); 2 for bad input or a missing
-        extra, 130 if interrupted.
+        The exit status: 0, or what the command returns (1 if `verify` finds a violation, or a claim does not pass); 2
+        for bad input or a missing extra, 130 if interrupted.
     """
     options = make_parser().parse_args(arguments)
     try:

@@ -9,6 +9,7 @@ from cliffgym.plots.intervals import interval_figure
 from cliffgym.plots.line import OPTIMAL_RETURN, SoftCurve, line_figure, soft_curves
 from cliffgym.plots.plane import phase_figure
 from cliffgym.plots.scatter import lipschitz_figure
+from cliffgym.plots.standardisation import standardisation_figure
 from cliffgym.plots.style import new_figure, save_figure
 from cliffgym.plots.tree import tree_figure
 
@@ -24,5 +25,6 @@ __all__ = [
     "phase_figure",
     "save_figure",
     "soft_curves",
+    "standardisation_figure",
     "tree_figure",
 ]

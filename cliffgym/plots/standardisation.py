@@ -1,0 +1,47 @@
+"""What dividing advantages by their standard deviation does: learned shares against a bonus, beside the exact ones."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cliffgym.plots.style import AMBER, BLUE, GREEN, INK, ORANGE, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_LOOKS = ((ORANGE, "o"), (AMBER, "D"), (BLUE, "s"), (GREEN, "^"))
+_SPREAD = 0.08  # of neighbouring series, in decades
+
+
+def standardisation_figure(
+    bonuses: Sequence[float], exact: Sequence[float], learned: Mapping[str, NDArray[np.float64]], title: str = ""
+) -> "Figure":
+    """Draws learned shares of a format against its bonus, one mark for each seed; bonus 0 stands at the left.
+
+    Args:
+        bonuses: B bonuses, 0 first, rising.
+        exact: (B,) the exact soft share at each.
+        learned: By algorithm, four at most, (B, seeds) learned shares.
+        title: The figure's.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+        ValueError: There are more than four algorithms.
+    """
+    if len(learned) > len(_LOOKS):
+        raise ValueError(f"learned must have at most {len(_LOOKS)} algorithms, got {len(learned)}")
+    figure, (axes,) = new_figure(8, 4.4)
+    places = np.log10([bonuses[1] / 10, *bonuses[1:]])
+    axes.plot(places, exact, color=INK, lw=2, ls="--", label="exact soft optimum")
+    for i, ((label, shares), (colour, marker)) in enumerate(zip(learned.items(), _LOOKS, strict=False)):
+        x = np.repeat(places + (i - (len(learned) - 1) / 2) * _SPREAD, shares.shape[1])
+        axes.plot(x, shares.ravel(), marker, color=colour, mfc="none", ms=5.5, label=label)
+    axes.set_xticks(places, [f"{bonus:g}" for bonus in bonuses])
+    axes.set_ylim(-0.04, 1.04)
+    axes.set_xlabel("bonus on one of four equal formats (reward)")
+    axes.set_ylabel("P(that format)")
+    axes.set_title(title, fontsize=11)
+    axes.legend(loc="center left", fontsize=9, frameon=False)
+    return figure
