@@ -11,7 +11,9 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     """Adds the command to the parser."""
     parser = commands.add_parser("train", help="train a Stable-Baselines3 agent and evaluate it exactly")
     add_scenario_arguments(parser)
-    parser.add_argument("--algorithm", default="ppo", help="ppo (default), a2c or dqn")
+    parser.add_argument(
+        "--algorithm", default="ppo", help="ppo (default), a2c, dqn, maskable_ppo, soft_dqn, kl_ppo or grpo"
+    )
     parser.add_argument(
         "--reward", type=reward_argument, default="incomplete", help="a reward's name or JSON weights of components"
     )
