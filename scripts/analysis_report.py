@@ -3,7 +3,7 @@
 Every number is rounded to six significant digits, so that the page is the same on every machine.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from cliffgym import TabularMDP, optimal
 from cliffgym.analysis.radius import cliff_radius
 from cliffgym.analysis.ties import Ties, ties
 from cliffgym.files import atomic_write
+from cliffgym.tables import markdown_table
 
 PAGE = Path(__file__).parents[1] / "docs" / "analysis.md"
 BEGIN, END = (
@@ -108,11 +109,6 @@ def rows() -> Iterator[list[str]]:
         ]
 
 
-def table(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in [header, ["---"] * len(header), *lines])
-
-
 def generated() -> str:
     """Everything between the markers."""
     header = ["world", "states", "gamma", "tied (reachable)", "exactly so", "optimal policies", "smallest gap"]
@@ -129,12 +125,12 @@ def generated() -> str:
     ]
     return "\n\n".join(
         [
-            table(header, list(rows())),
+            markdown_table(header, list(rows())),
             "The Gambler's problem: chances and optimal stakes at some capitals.",
-            table(["capital", "chance of reaching the goal", "optimal stakes"], stakes),
+            markdown_table(["capital", "chance of reaching the goal", "optimal stakes"], stakes),
             "The Gambler's problem: states whose set of optimal actions is another one under another tie tolerance, "
             "which\nis relative to the largest reward.",
-            table(["tie tolerance", *(f"{t:g}" for t in TOLERANCES)], [["states", *map(str, changed)]]),
+            markdown_table(["tie tolerance", *(f"{t:g}" for t in TOLERANCES)], [["states", *map(str, changed)]]),
         ]
     )
 

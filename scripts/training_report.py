@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from cliffgym_agents import exact_measures
 from cliffgym_agents.runs import Run, train_all
 
-from cliffgym import SCENARIOS, Scenario, expected_components, scenario
+from cliffgym import SCENARIOS, Scenario, scenario
 from cliffgym.analysis import OutcomeInterval, outcome_intervals, regret_interval
 from cliffgym.files import atomic_write
-from cliffgym.tables import write_csv
+from cliffgym.tables import markdown_table, write_csv
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE, DATA = ROOT / "docs" / "training.md", ROOT / "docs" / "training.csv"
@@ -92,8 +93,7 @@ def comparison_rows(lessons: Mapping[tuple[str, str], Lesson]) -> Iterator[list[
     for id, before, after, names in COMPARISONS:
         made = scenario(id)
         if before == "reference":
-            start = expected_components(made.mdp, made.components, made.reference)
-            start["incomplete_return"] = sum(w * start[k] for k, w in made.rewards["incomplete"].items())
+            start = exact_measures(made, made.reference)
             first = {name: [start[name]] for name in names}
         else:
             first = {name: lessons[id, before].learned(name) for name in names}
@@ -122,11 +122,6 @@ def coefficient_rows(lessons: Sequence[Lesson]) -> Iterator[list[str]]:
         exact, learned = lesson.intervals["deviation"], lesson.learned("deviation")
         off = f"{lesson.distance('deviation', exact):.1%}"
         yield [f"{lesson.made.parameters['deviation_penalty']:g}", tidy(exact.low), spread(learned), off]
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in [header, ["---"] * len(header), *rows])
 
 
 def page(
@@ -161,14 +156,16 @@ def page(
             "Section 5 of the paper in signs: obedience falls as correctness rises, approval rises as correctness",
             "falls, and pressure on the chain of thought moves tampering from where it is flagged to where it is not.",
             "",
-            table(["scenario", "from → to", "measure", "before", "after", "it"], list(comparison_rows(lessons))),
+            markdown_table(
+                ["scenario", "from → to", "measure", "before", "after", "it"], list(comparison_rows(lessons))
+            ),
             "",
             "## Curation",
             "",
             "MultiReward, with and without its ambiguous prompts in training, evaluated on all prompts (expected score",
             "by the class that asks). The interval is that of policies that are optimal in training.",
             "",
-            table(
+            markdown_table(
                 ["trained on", "prompts left undetermined", "exact", "PPO"],
                 list(curation_rows(lessons["Cliff-MultiReward-v0", "incomplete"], curated)),
             ),
@@ -178,11 +175,11 @@ def page(
             "LengthControl's deviation from target (in thoughts) by what a thought off target costs. The optimum is",
             "the same for all; what differs is how soon the price is heard above the noise of training.",
             "",
-            table(
+            markdown_table(
                 ["deviation_penalty", "exact", "PPO", "off by"],
                 list(coefficient_rows([lessons["Cliff-LengthControl-v0", "true"], *coefficients])),
             ),
-            *(part for id in SCENARIOS for part in ("", f"## {id}", "", table(header, rows[id]))),
+            *(part for id in SCENARIOS for part in ("", f"## {id}", "", markdown_table(header, rows[id]))),
             "",
         ]
     )

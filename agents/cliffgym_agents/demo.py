@@ -1,5 +1,6 @@
 """The demo: what incomplete rewards make optimal, a cliff on trained agents, and how entropy smooths it."""
 
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ def run_demo(folder: Path, num_seeds: int = 5) -> None:
     returns = np.array([m["true_return"] for m in measures[len(cliff) :]]).reshape(2, -1)
 
     print("\n2. PPO on TieBreaker: P(json) by bonus on json and entropy coefficient\n")
-    exact = np.array([[_exact_share(bonus, ent_coef) for bonus in BONUSES] for ent_coef in ENT_COEFS])
+    exact = np.array([[exact_share(bonus, ent_coef) for bonus in BONUSES] for ent_coef in ENT_COEFS])
     rows = [
         [ent_coef, bonus, exact[i, j], shares[i, j].mean(), shares[i, j].min(), shares[i, j].max()]
         for (i, ent_coef), (j, bonus) in product(enumerate(ENT_COEFS), enumerate(BONUSES))
@@ -86,7 +87,8 @@ def _value_row(made: Scenario) -> list[Any]:
     ]
 
 
-def _exact_share(bonus: float, ent_coef: float) -> float:
+@cache
+def exact_share(bonus: float, ent_coef: float) -> float:
     """P(json) of the exact solution: uniform among optimal formats, or soft at temperature `ent_coef`."""
     made = scenario("Cliff-TieBreaker-v0", bonus=bonus)
     reward = made.reward("true")

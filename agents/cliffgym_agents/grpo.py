@@ -21,6 +21,7 @@ from stable_baselines3.common.type_aliases import MaybeCallback
 
 from cliffgym import CliffVectorEnv
 from cliffgym.checks import array, choice, flag, integer, number
+from cliffgym_agents.references import check_reference, divergences, log_reference
 from cliffgym_agents.tabular_policy import TabularPolicy
 from cliffgym_agents.vec_env import CliffVecEnv
 
@@ -122,8 +123,8 @@ class GRPO(OnPolicyAlgorithm):
         if self.env is not None and _init_setup_model:  # a model that is loaded does not know its own arguments yet
             self._check_env()
 
-    def _check_env(self) -> CliffVectorEnv:
-        """The native environment; completes what depends on it."""
+    def _check_env(self) -> None:
+        """Checks the environment and completes what depends on it."""
         if not isinstance(self.env, CliffVecEnv):
             raise TypeError(f"env must be a CliffVecEnv, got {type(self.env).__name__}")
         envs = self.env.envs
@@ -136,13 +137,12 @@ class GRPO(OnPolicyAlgorithm):
         shape = envs.mdp.num_states, envs.mdp.num_actions
         if self.reference is None:
             self.reference = envs.scenario.reference.copy()
-        sums = self.reference.sum(axis=-1)
-        if self.reference.shape != shape or not (self.reference >= 0).all() or not np.allclose(sums, 1, atol=1e-6):
-            raise ValueError(
-                f"reference must be probabilities (S, A) = {shape} that sum to 1, got shape {self.reference.shape} and "
-                f"sums from {sums.min()} to {sums.max()}"
-            )
-        return envs
+        check_reference(self.reference, shape)
+
+    @property
+    def _envs(self) -> CliffVectorEnv:
+        """The native environment."""
+        return self.env.envs  # type: ignore[union-attr]  # checked before learning
 
     def _log_policy(self, envs: CliffVectorEnv) -> torch.Tensor:
         """(S, A) logarithms of the policy's probabilities in all states."""
@@ -153,7 +153,7 @@ class GRPO(OnPolicyAlgorithm):
 
     def collect_rollouts(self, env: Any, callback: Any, rollout_buffer: Any, n_rollout_steps: int) -> bool:
         """Samples a batch of traces, each group from one prompt."""
-        envs = self._check_env()
+        envs = self._envs
         callback.on_rollout_start()
         self.policy.set_training_mode(False)
         with torch.no_grad():
@@ -204,11 +204,10 @@ class GRPO(OnPolicyAlgorithm):
 
     def train(self) -> None:
         """Takes gradient steps on the clipped surrogate of the last batch."""
-        envs, tokens = self._check_env(), self._tokens
+        envs, tokens = self._envs, self._tokens
         self.policy.set_training_mode(True)
         self._update_learning_rate(self.policy.optimizer)
-        floored = np.maximum(self.reference, _TINY)  # type: ignore[type-var]
-        reference = torch.as_tensor(np.log(floored), dtype=torch.float32, device=self.device)
+        reference = log_reference(self.reference, _TINY, self.device)[tokens.states]  # type: ignore[arg-type]
         before, record = None, {}
         for _ in range(self.n_epochs):
             table = self._log_policy(envs)
@@ -220,8 +219,8 @@ class GRPO(OnPolicyAlgorithm):
             surrogate = torch.minimum(ratios * tokens.advantages, clipped * tokens.advantages)
             finite = rows.clamp(min=torch.finfo(rows.dtype).min)
             entropies = -(rows.exp() * finite).sum(dim=1)
-            divergences = (rows.exp() * (finite - reference[tokens.states])).sum(dim=1)
-            bonus = self.ent_coef * entropies - self.kl_coef * divergences
+            apart = divergences(rows, reference)
+            bonus = self.ent_coef * entropies - self.kl_coef * apart
             loss = -((surrogate + bonus) * tokens.weights).sum()
             self.policy.optimizer.zero_grad()
             loss.backward()
@@ -230,7 +229,7 @@ class GRPO(OnPolicyAlgorithm):
             record = {
                 "loss": loss.item(),
                 "entropy": entropies.mean().item(),
-                "reference_kl": divergences.mean().item(),
+                "reference_kl": apart.mean().item(),
                 "clip_fraction": ((ratios - 1).abs() > self.clip_range).float().mean().item(),
             }
         self._n_updates += self.n_epochs
@@ -247,6 +246,7 @@ class GRPO(OnPolicyAlgorithm):
         **arguments: Any,
     ) -> "GRPO":
         """As SB3's, a time step being a token; tokens that a batch samples beyond its traces do not count."""
+        self._check_env()
         return super().learn(total_timesteps, callback, log_interval, tb_log_name, **arguments)
 
     def _excluded_save_params(self) -> list[str]:

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 from stable_baselines3 import PPO
 
 from cliffgym.checks import array, number
+from cliffgym_agents.references import check_reference, divergences, log_reference
 
 
 class KLPPO(PPO):
@@ -62,12 +63,7 @@ class KLPPO(PPO):
         shape = int(self.observation_space.n), int(self.action_space.n)  # type: ignore[attr-defined]
         if self.reference is None:
             self.reference = np.full(shape, 1 / shape[1])
-        sums = self.reference.sum(axis=-1)
-        if self.reference.shape != shape or not (self.reference >= 0).all() or not np.allclose(sums, 1, atol=1e-6):
-            raise ValueError(
-                f"reference must be probabilities (S, A) = {shape} that sum to 1, got shape {self.reference.shape} and "
-                f"sums from {sums.min()} to {sums.max()}"
-            )
+        check_reference(self.reference, shape)
 
     def learn(self, *arguments: Any, tb_log_name: str = "KLPPO", **named: Any) -> "KLPPO":  # type: ignore[override]
         """As PPO's."""
@@ -76,16 +72,14 @@ class KLPPO(PPO):
     def train(self) -> None:
         """PPO's update, in which the bonus of a state is that of entropy less the penalty."""
         evaluate, ent_coef = self.policy.evaluate_actions, self.ent_coef
-        floored = np.maximum(self.reference, self.floor)  # type: ignore[type-var]
-        reference = torch.as_tensor(np.log(floored), dtype=torch.float32, device=self.device)
-        divergences = []
+        reference = log_reference(self.reference, self.floor, self.device)  # type: ignore[arg-type]
+        means = []
 
         def bonus(obs: torch.Tensor, actions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
             values, log_probabilities, entropies = evaluate(obs, actions)
             logs = self.policy.get_distribution(obs).distribution.logits  # type: ignore[union-attr]
-            finite = logs.clamp(min=torch.finfo(logs.dtype).min)
-            divergence = (logs.exp() * (finite - reference[obs.long().flatten()])).sum(dim=1)
-            divergences.append(divergence.mean().item())
+            divergence = divergences(logs, reference[obs.long().flatten()])
+            means.append(divergence.mean().item())
             return values, log_probabilities, ent_coef * entropies - self.kl_coef * divergence  # type: ignore[operator]
 
         # PPO adds ent_coef times the mean of what `evaluate_actions` calls entropy to its objective.
@@ -95,4 +89,4 @@ class KLPPO(PPO):
         finally:
             del self.policy.evaluate_actions
             self.ent_coef = ent_coef
-        self.logger.record("train/reference_kl", float(np.mean(divergences)))
+        self.logger.record("train/reference_kl", float(np.mean(means)))

@@ -6,7 +6,7 @@ from typing import Any
 
 from benchmarks.quantities import verdict
 from benchmarks.results import Results
-from cliffgym.tables import text_table
+from cliffgym.tables import markdown_table, text_table
 
 HEADER = ["row", "ours", "peer", "ratio", "spread", "target", "verdict"]
 _PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1, ""))
@@ -47,12 +47,6 @@ def cells(row: Mapping[str, Any]) -> list[str]:
 def terminal_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """The table in columns."""
     return text_table(HEADER, [cells(row) for row in rows])
-
-
-def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
 def markdown_rows(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:

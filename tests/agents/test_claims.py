@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cliffgym_agents.claims import CLAIMS, Judgement, ledger
-from cliffgym_agents.claims.tie_breaker import exact_share
+from cliffgym_agents.demo import exact_share
 from cliffgym_agents.runs import Run
 
 from cliffgym import expected_components, optimal, scenario, soft

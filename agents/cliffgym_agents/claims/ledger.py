@@ -8,6 +8,7 @@ from pathlib import Path
 from cliffgym.checks import choice
 from cliffgym.files import atomic_write
 from cliffgym.plots import new_figure, save_figure
+from cliffgym.tables import markdown_table
 from cliffgym_agents.claims import CLAIMS, Claim, Judgement
 from cliffgym_agents.runs import train_all
 
@@ -63,13 +64,10 @@ def page(entries: Sequence[Entry], quick: bool) -> str:
         "# Claims, tried",
         "Written by `cliffgym reproduce" + (" --quick" if quick else "") + "`; the data are in "
         "[reproduction.json](reproduction.json). Each claim of the paper about learning is an experiment on really "
-        "trained "
-        "agents, with a predicate and a negative control that are part of its code. Agents are trained with the "
-        "default "
-        "hyperparameters of `cliffgym_agents` unless the table says otherwise; their whole policies are read out and "
-        "evaluated exactly. A claim *passes* if its predicate holds, *fails* if it does not, and is *not measurable* "
-        "here "
-        "if the negative control does not do what it must. Seeds are the unit of replication.",
+        "trained agents, with a predicate and a negative control that are part of its code. Agents are trained with "
+        "the default hyperparameters of `cliffgym_agents` unless the table says otherwise; their whole policies are "
+        "read out and evaluated exactly. A claim *passes* if its predicate holds, *fails* if it does not, and is *not "
+        "measurable* here if the negative control does not do what it must. Seeds are the unit of replication.",
         table(("claim", "what is claimed", "verdict"), overview),
     ]
     for entry in entries:
@@ -96,9 +94,8 @@ def page(entries: Sequence[Entry], quick: bool) -> str:
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """A Markdown table; numbers with four decimals at most."""
-    lines = [header, ["---"] * len(header), *([_cell(value) for value in row] for row in rows)]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+    return markdown_table(header, [[_cell(value) for value in row] for row in rows])
 
 
 def _cell(value: object) -> str:
-    return f"{round(value, 4) + 0.0:g}" if isinstance(value, float) else str(value).replace("|", "\\|")
+    return f"{round(value, 4) + 0.0:g}" if isinstance(value, float) else str(value)

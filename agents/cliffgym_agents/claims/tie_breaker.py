@@ -2,15 +2,14 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import cache
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cliffgym import expected_components, scenario, soft
 from cliffgym.plots import standardisation_figure
 from cliffgym_agents.claims.claim import Claim, Judgement, Measures, verdict
+from cliffgym_agents.demo import exact_share
 from cliffgym_agents.runs import Run
 from cliffgym_agents.statistics import bootstrap_interval, interquartile_mean
 
@@ -27,14 +26,6 @@ GRPO: Kind = ("GRPO", "grpo", {"scale": "group", "per_trace": True})
 DR_GRPO: Kind = ("Dr.GRPO", "grpo", {"scale": "none", "per_trace": False})
 KINDS = (STANDARDISED, GRPO, PLAIN, DR_GRPO)
 BONUSES = (0.0, 1e-4, 1e-3, 1e-2, 0.02, 0.1)
-
-
-@cache
-def exact_share(bonus: float, temperature: float) -> float:
-    """P(json) of the exact soft optimum."""
-    made = scenario(ID, bonus=bonus)
-    policy = soft(made.mdp, made.reward("true"), temperature).policy
-    return expected_components(made.mdp, made.components, policy)[SHARE]
 
 
 def runs_of(kind: Kind, bonuses: Sequence[float], ent_coef: float | None, seeds: int) -> list[Run]:
@@ -91,12 +82,10 @@ def _judge_standardisation(runs: Sequence[Run], measures: Measures) -> Judgement
     return Judgement(
         verdict(holds, control),
         f"From a bonus of 0 to 0.02, P(json) jumps by {jumps[STANDARDISED[0]]:.2f} with PPO's standardised "
-        "advantages and "
-        f"by {jumps[GRPO[0]]:.2f} with GRPO's, though the exact soft optimum moves by "
+        f"advantages and by {jumps[GRPO[0]]:.2f} with GRPO's, though the exact soft optimum moves by "
         f"{exact_share(0.02, TEMPERATURE) - exact_share(0.0, TEMPERATURE):.3f}. At {small:g} GRPO is at "
         f"{middle[GRPO[0], small]:.3f}. Without standard deviations PPO is within {off:.3f} of the exact optimum at "
-        "every "
-        f"bonus, Dr.GRPO within {loose:.3f}.",
+        f"every bonus, Dr.GRPO within {loose:.3f}.",
         ("algorithm", "bonus", "exact soft", "P(json), interquartile mean", "95 % interval", "seeds"),
         rows,
     )
@@ -119,8 +108,7 @@ STANDARDISATION = Claim(
     source="Proposition 4.7 of arXiv:2507.20150 guarantees the first half; the second is ours",
     published="none",
     predicate="At ent_coef 0.1, P(json) rises by at least 0.6 between a bonus of 0 and 0.02 with standardised "
-    "advantages "
-    "(PPO) and group standard deviations (GRPO).",
+    "advantages (PPO) and group standard deviations (GRPO).",
     control="Without them P(json) is within 0.03 of the exact soft optimum at every bonus (PPO), and within 0.06 "
     "(Dr.GRPO).",
     runs=_standardisation_runs,
@@ -160,8 +148,8 @@ def _judge_ties(runs: Sequence[Run], measures: Measures) -> Judgement:
     return Judgement(
         verdict(holds, bool(smooth.std() <= 0.02)),
         f"At a bonus of 0 the seeds' standard deviation of P(json) is {min(tied):.3f} to {max(tied):.3f} by "
-        "algorithm; at "
-        f"-0.05 and 0.05 all seeds of all algorithms agree. With an entropy bonus it is {smooth.std():.3f}.",
+        "algorithm; at -0.05 and 0.05 all seeds of all algorithms agree. With an entropy bonus it is "
+        f"{smooth.std():.3f}.",
         ("algorithm", "bonus", "standard deviation", "P(json), interquartile mean", "95 % interval", "seeds"),
         rows,
     )
@@ -173,8 +161,7 @@ TIES = Claim(
     source="Propositions 2.9, 2.10 and 3.2 of arXiv:2507.20150",
     published="none: the paper has no experiment on ties",
     predicate="For every algorithm P(json) is at most 0.05 for all seeds at a bonus of -0.05, at least 0.9 at +0.05, "
-    "and "
-    "its standard deviation over seeds at 0 is at least three times that at either side.",
+    "and its standard deviation over seeds at 0 is at least three times that at either side.",
     control="With ent_coef 0.1 the standard deviation at a bonus of 0 is at most 0.02.",
     runs=_tie_runs,
     judge=_judge_ties,
@@ -240,8 +227,7 @@ SMOOTH = Claim(
     source="Proposition 4.7 of arXiv:2507.20150, in its sharp form tanh(eps / (2 alpha)) for one decision",
     published="none",
     predicate="For SoftDQN, and for PPO without standardisation, P(json) is within 0.03 of the exact soft optimum at "
-    "every "
-    "bonus and temperature, and its distance from that at a bonus of 0 is at most the bound + 0.03.",
+    "every bonus and temperature, and its distance from that at a bonus of 0 is at most the bound + 0.03.",
     control="PPO with standardised advantages exceeds the bound by more than 0.1 somewhere.",
     runs=_smooth_runs,
     judge=_judge_smooth,
