@@ -8,6 +8,7 @@ from cliffgym.analysis.line import Breakpoint, Line, Segment, trace_line
 from cliffgym.analysis.plane import Cell, PhaseDiagram, phase_diagram
 from cliffgym.analysis.radius import CliffRadius, cliff_radius
 from cliffgym.analysis.soft_path import SoftPath, soft_path
+from cliffgym.analysis.standardised import group_standardised_policy, standardised_policy
 from cliffgym.analysis.ties import Ties, ties
 from cliffgym.analysis.verification import StatementSummary, verify
 from cliffgym.analysis.weights import trace_weights
@@ -32,11 +33,13 @@ __all__ = [
     "coverage_set",
     "distances",
     "epic_distance",
+    "group_standardised_policy",
     "outcome_intervals",
     "phase_diagram",
     "regret_interval",
     "shaping_distance",
     "soft_path",
+    "standardised_policy",
     "starc_distance",
     "ties",
     "trace_line",

@@ -5,6 +5,7 @@ from cliffgym.solvers.evaluation import Evaluation, evaluate, expected_component
 from cliffgym.solvers.optimal import TIE_TOLERANCE, Optimum, optimal
 from cliffgym.solvers.pareto import ParetoFront, pareto_front
 from cliffgym.solvers.policies import check_policy, total_variation, uniform_policy
+from cliffgym.solvers.quantal_response import QuantalResponse, quantal_response
 from cliffgym.solvers.soft import SoftOptimum, soft
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "Optimum",
     "OptimumBatch",
     "ParetoFront",
+    "QuantalResponse",
     "SoftOptimum",
     "SoftOptimumBatch",
     "check_policy",
@@ -22,6 +24,7 @@ __all__ = [
     "optimal",
     "optimal_batch",
     "pareto_front",
+    "quantal_response",
     "soft",
     "soft_batch",
     "total_variation",
