@@ -20,10 +20,12 @@ from cliffgym_agents.callbacks import ExactEvaluation
 from cliffgym_agents.defaults import ALGORITHMS, default_hyperparameters
 from cliffgym_agents.grpo import GRPO
 from cliffgym_agents.kl_ppo import KLPPO
+from cliffgym_agents.maskable_tabular_policy import MaskableTabularPolicy
 from cliffgym_agents.measures import exact_measures
 from cliffgym_agents.readout import policy_table
 from cliffgym_agents.soft_dqn import SoftDQN
 from cliffgym_agents.tabular_policy import TabularPolicy
+from cliffgym_agents.tabular_q_policy import TabularQPolicy
 from cliffgym_agents.training import TrainingResult, train
 from cliffgym_agents.vec_env import CliffVecEnv
 
@@ -33,8 +35,10 @@ __all__ = [
     "KLPPO",
     "CliffVecEnv",
     "ExactEvaluation",
+    "MaskableTabularPolicy",
     "SoftDQN",
     "TabularPolicy",
+    "TabularQPolicy",
     "TrainingResult",
     "default_hyperparameters",
     "exact_measures",

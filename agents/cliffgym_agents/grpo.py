@@ -1,4 +1,4 @@
-"""Group-relative policy optimisation: several traces for each prompt, each judged against the others.
+"""Group-relative policy optimisation: several traces for each question, each judged against the others.
 
 What divides the advantages, and whether anything does, is the research question: with the standard deviation of the
 group (GRPO) the smallest difference of rewards acts like the largest; without (Dr.GRPO) it does not. Whole batches are
@@ -19,7 +19,7 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 from stable_baselines3.common.type_aliases import MaybeCallback
 
-from cliffgym import CliffVectorEnv
+from cliffgym import CliffVectorEnv, Scenario
 from cliffgym.checks import array, choice, flag, integer, number
 from cliffgym_agents.references import check_reference, divergences, log_reference
 from cliffgym_agents.tabular_policy import TabularPolicy
@@ -49,10 +49,13 @@ class _Tokens(NamedTuple):
 class GRPO(OnPolicyAlgorithm):
     """Group-relative policy optimisation on traces.
 
+    The traces of a group answer one question. Where prompts have hidden classes, its class (how hard it is, say) is
+    drawn with the prompt and is that of the whole group, though the policy cannot see it.
+
     Args:
         policy: As for PPO, or `TabularPolicy`. Values are not used.
         env: A `CliffVecEnv`, whose `n_envs` is a multiple of `group_size`: that many traces are sampled at a time.
-        group_size: G, traces for each prompt, >= 2.
+        group_size: G, traces for each question, >= 2.
         baseline: What is subtracted from a trace's return: the mean of its "group", of the "batch", or "none".
         scale: What that is divided by: the standard deviation of the "group" (GRPO), of the "batch", or "none"
             (Dr.GRPO). Without a baseline, groups that are all alike get huge advantages from the first two.
@@ -152,17 +155,14 @@ class GRPO(OnPolicyAlgorithm):
         return self.policy.get_distribution(observations).distribution.logits  # type: ignore[arg-type,union-attr]
 
     def collect_rollouts(self, env: Any, callback: Any, rollout_buffer: Any, n_rollout_steps: int) -> bool:
-        """Samples a batch of traces, each group from one prompt."""
+        """Samples a batch of traces, each group of one question."""
         envs = self._envs
         callback.on_rollout_start()
         self.policy.set_training_mode(False)
         with torch.no_grad():
             table = self._log_policy(envs).exp().double().cpu().numpy()
-        starts = envs.mdp.initial[envs.scenario.prompt_states]
-        groups = envs.num_envs // self.group_size
-        # NumPy's global generator is the one that SB3 seeds.
-        prompts = np.random.choice(starts.size, size=groups, p=starts / starts.sum())  # noqa: NPY002
-        envs.reset(options={"prompt": np.repeat(prompts, self.group_size)})
+        questions = _drawn_questions(envs.scenario, envs.num_envs // self.group_size)
+        envs.reset(options={name: np.repeat(numbers, self.group_size) for name, numbers in questions.items()})
         traces = envs.rollout(table / table.sum(axis=1, keepdims=True), self.max_length or 1)
         ended = traces.terminations.cumsum(axis=0) - traces.terminations > 0  # by the trace that was asked for
         alive = ~ended
@@ -251,3 +251,17 @@ class GRPO(OnPolicyAlgorithm):
 
     def _excluded_save_params(self) -> list[str]:
         return [*super()._excluded_save_params(), "_tokens"]
+
+
+def _drawn_questions(scenario: Scenario, number: int) -> dict[str, NDArray[np.intp]]:
+    """Questions as options of a reset: (P,) prompts, and where they have hidden classes, (P,) the class of each."""
+    initial, hidden = scenario.world.initial, scenario.hidden
+    starts = scenario.prompt_states if hidden is None else np.flatnonzero(initial)
+    chances = initial[starts]
+    # NumPy's global generator is the one that SB3 seeds.
+    places = np.random.choice(starts.size, size=number, p=chances / chances.sum())  # noqa: NPY002
+    if hidden is None:
+        return {"prompt": places}
+    drawn = starts[places]
+    prompts = scenario.state_prompts[hidden.seen.observations[drawn]]
+    return {"prompt": prompts, "class": hidden.state_classes[drawn]}

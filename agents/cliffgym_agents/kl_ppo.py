@@ -10,23 +10,25 @@ Source: Jaques et al. (2017), Sequence tutor, arXiv:1611.02796; Ouyang et al. (2
 the policy before training).
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from gymnasium import spaces
 from numpy.typing import ArrayLike
 from stable_baselines3 import PPO
+from stable_baselines3.common.policies import BasePolicy
 
 from cliffgym.checks import array, number
 from cliffgym_agents.references import check_reference, divergences, log_reference
+from cliffgym_agents.tabular_policy import TabularPolicy
 
 
 class KLPPO(PPO):
     """PPO with the penalty kl_coef · KL(policy || reference).
 
     Args:
-        policy: As for PPO.
+        policy: As for PPO, or "TabularPolicy".
         env: As for PPO; its observation is a state's number.
         kl_coef: Coefficient of the penalty, in units of reward per nat, >= 0.
         reference: (S, A) the reference policy; default uniform over all actions.
@@ -38,6 +40,8 @@ class KLPPO(PPO):
         ValueError: The coefficient is negative, or the reference is not probabilities (S, A).
         TypeError: The observations are no numbers of states.
     """
+
+    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {**PPO.policy_aliases, "TabularPolicy": TabularPolicy}
 
     def __init__(
         self,

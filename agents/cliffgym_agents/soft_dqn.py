@@ -9,24 +9,26 @@ Source: Haarnoja, Tang, Abbeel and Levine (2017), Reinforcement learning with de
 arXiv:1702.08165; Ziebart (2010).
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from gymnasium import spaces
 from numpy.typing import ArrayLike, NDArray
 from stable_baselines3 import DQN
+from stable_baselines3.common.policies import BasePolicy
 from torch.nn import functional
 
 from cliffgym.checks import array, number
 from cliffgym_agents.schedules import Schedule, parse_schedule
+from cliffgym_agents.tabular_q_policy import TabularQPolicy
 
 
 class SoftDQN(DQN):
     """DQN with a log-sum-exp backup and Boltzmann behaviour.
 
     Args:
-        policy: As for DQN.
+        policy: As for DQN, or "TabularPolicy": a `TabularQPolicy`.
         env: As for DQN.
         temperature: alpha, in units of reward per nat: a number > 0, `"lin_0.1"`, or a function of the share of
             training that remains; never below `lowest_temperature`.
@@ -40,6 +42,8 @@ class SoftDQN(DQN):
         ValueError: The temperature is not > 0, or the masks do not suit the spaces.
         TypeError: The masks are given for another kind of observation.
     """
+
+    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {**DQN.policy_aliases, "TabularPolicy": TabularQPolicy}
 
     def __init__(
         self,

@@ -7,21 +7,104 @@ Shapes: N samples, S states, A actions.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from gymnasium import spaces
 from stable_baselines3.common.distributions import CategoricalDistribution, Distribution
-from stable_baselines3.common.policies import ActorCriticPolicy
+from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
+from stable_baselines3.common.torch_layers import MlpExtractor
 from torch import nn
 
 from cliffgym.checks import flag, listing
 
-_OF_TABLES = ("use_sde", "optimizer_class", "optimizer_kwargs")
-"""The arguments of SB3's policy that mean something without a network; SB3 passes the first whatever it is."""
+OF_OPTIMIZER = ("optimizer_class", "optimizer_kwargs")
+"""The arguments of SB3's policies that mean something without a network."""
 
 
-class TabularPolicy(ActorCriticPolicy):
+class TabularActorCritic(BasePolicy):
+    """What tabular policies share; the class of SB3's that they also derive from makes the network, if there is one.
+
+    Args:
+        observation_space: `Discrete(S)`.
+        action_space: `Discrete(A)`.
+        lr_schedule: Learning rate by the share of training that remains.
+        network: As for `TabularPolicy`.
+        arguments: Those of SB3's policy; without a network only those of `table_arguments`.
+
+    Raises:
+        TypeError, ValueError: As `TabularPolicy`.
+    """
+
+    table_arguments: ClassVar[tuple[str, ...]] = OF_OPTIMIZER
+    share_features_extractor: bool
+    mlp_extractor: MlpExtractor
+    action_net: nn.Module
+    value_net: nn.Module
+
+    def __init__(
+        self,
+        observation_space: spaces.Space[Any],
+        action_space: spaces.Space[Any],
+        lr_schedule: Callable[[float], float],
+        *,
+        network: bool = False,
+        **arguments: Any,
+    ) -> None:
+        kind = type(self).__name__
+        self.num_states, self.num_actions = table_shape(kind, observation_space, action_space)
+        self.network = flag("network", network)
+        if not self.network:
+            check_arguments(f"{kind} without network", arguments, self.table_arguments)
+        super().__init__(observation_space, action_space, lr_schedule, **arguments)
+
+    def _build(self, lr_schedule: Callable[[float], float]) -> None:
+        if self.network:
+            super()._build(lr_schedule)  # type: ignore[misc]  # SB3's policies have it, if not their common base
+            return
+        self.logits = nn.Parameter(torch.zeros(self.num_states, self.num_actions))
+        self.values = nn.Parameter(torch.zeros(self.num_states))
+        self.optimizer = self.optimizer_class(self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)  # type: ignore[call-arg]
+
+    def _get_constructor_parameters(self) -> dict[str, Any]:
+        """The arguments that a saved policy is made again with."""
+        arguments = super()._get_constructor_parameters() | {"network": self.network}
+        if self.network:
+            return arguments | {"share_features_extractor": self.share_features_extractor}  # SB3 forgets it
+        own = ("observation_space", "action_space", "lr_schedule", "network", *self.table_arguments)
+        return {name: arguments[name] for name in own}
+
+    def tables(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logarithms of the probabilities (S, A), before any masks, and the values (S,)."""
+        logits, values = self._all_rows()
+        return logits.log_softmax(dim=1), values
+
+    def predict_values(self, obs: Any) -> torch.Tensor:
+        """Values (N, 1) of observed states."""
+        _, values, places = self._rows_for(state_numbers(obs))
+        return values.index_select(0, places)[:, None]
+
+    def _all_rows(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Logits (S, A) and values (S,)."""
+        if not self.network:
+            return self.logits, self.values
+        features: Any = self.extract_features(torch.arange(self.num_states, device=self.device))  # type: ignore[call-arg]
+        if self.share_features_extractor:
+            actor, critic = self.mlp_extractor(features)
+        else:
+            actor = self.mlp_extractor.forward_actor(features[0])
+            critic = self.mlp_extractor.forward_critic(features[1])
+        return self.action_net(actor), self.value_net(critic).flatten()
+
+    def _rows_for(self, states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Logits and values of which the rows of `states` (N,) are asked for, and where: only they, if they are few."""
+        if self.network or states.numel() >= self.num_states:
+            return *self._all_rows(), states
+        places = torch.arange(states.numel(), device=states.device)
+        return self.logits.index_select(0, states), self.values.index_select(0, states), places
+
+
+class TabularPolicy(TabularActorCritic, ActorCriticPolicy):
     """The policy of PPO or A2C for environments whose observation is a state's number.
 
     `PPO(TabularPolicy, env, learning_rate=0.05)`; a table wants a larger learning rate than a network does.
@@ -40,99 +123,69 @@ class TabularPolicy(ActorCriticPolicy):
         ValueError: A space does not begin at 0.
     """
 
-    def __init__(
-        self,
-        observation_space: spaces.Space[Any],
-        action_space: spaces.Space[Any],
-        lr_schedule: Callable[[float], float],
-        *,
-        network: bool = False,
-        **arguments: Any,
-    ) -> None:
-        for name, space in (("observation_space", observation_space), ("action_space", action_space)):
-            if not isinstance(space, spaces.Discrete):
-                raise TypeError(f"{name} of a TabularPolicy must be Discrete, got {space}")
-            if space.start != 0:
-                raise ValueError(f"{name} of a TabularPolicy must begin at 0, got {space}")
-        self.num_states, self.num_actions = int(observation_space.n), int(action_space.n)  # type: ignore[attr-defined]
-        self.network = flag("network", network)
-        for name in arguments:
-            if not self.network and name not in _OF_TABLES:
-                raise TypeError(
-                    f"argument of a TabularPolicy without network must be one of {listing(_OF_TABLES)}, got {name!r}"
-                )
-        super().__init__(observation_space, action_space, lr_schedule, **arguments)
-
-    def _build(self, lr_schedule: Callable[[float], float]) -> None:
-        if self.network:
-            super()._build(lr_schedule)
-            return
-        self.logits = nn.Parameter(torch.zeros(self.num_states, self.num_actions))
-        self.values = nn.Parameter(torch.zeros(self.num_states))
-        self.optimizer = self.optimizer_class(self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)  # type: ignore[call-arg]
-
-    def _get_constructor_parameters(self) -> dict[str, Any]:
-        """The arguments that a saved policy is made again with."""
-        arguments = super()._get_constructor_parameters() | {"network": self.network}
-        if self.network:
-            return arguments | {"share_features_extractor": self.share_features_extractor}  # SB3 forgets it
-        own = ("observation_space", "action_space", "lr_schedule", "network", *_OF_TABLES)
-        return {name: arguments[name] for name in own}
-
-    def tables(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Logarithms of the probabilities (S, A), and the values (S,)."""
-        if not self.network:
-            return self.logits.log_softmax(dim=1), self.values
-        features = self.extract_features(torch.arange(self.num_states, device=self.device))
-        if self.share_features_extractor:
-            actor, critic = self.mlp_extractor(features)
-        else:
-            actor = self.mlp_extractor.forward_actor(features[0])
-            critic = self.mlp_extractor.forward_critic(features[1])
-        return self.action_net(actor).log_softmax(dim=1), self.value_net(critic).flatten()
+    table_arguments = ("use_sde", *OF_OPTIMIZER)  # SB3 passes the first whatever it is
 
     def forward(
         self, obs: torch.Tensor, deterministic: bool = False
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Actions (N,), values (N, 1) and log-probabilities (N,) for observed states."""
-        log_probabilities, values, states = self._tables_for(_states(obs))
-        distribution = self._distribution(log_probabilities, states)
+        log_probabilities, values, places = self._tables_for(obs)
+        distribution = self._distribution(log_probabilities, places)
         actions = distribution.get_actions(deterministic=deterministic)
-        return actions, values.index_select(0, states)[:, None], distribution.log_prob(actions)
+        return actions, values.index_select(0, places)[:, None], distribution.log_prob(actions)
 
     def evaluate_actions(  # type: ignore[override]
         self, obs: torch.Tensor, actions: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Values (N, 1), log-probabilities (N,) of actions (N,), and entropies (N,) for observed states."""
-        log_probabilities, values, states = self._tables_for(_states(obs))
-        taken = log_probabilities[states, actions.long().flatten()]
+        log_probabilities, values, places = self._tables_for(obs)
+        taken = log_probabilities[places, actions.long().flatten()]
         # A probability that has become 0 may have an infinite logarithm, and adds nothing to the entropy.
         finite = log_probabilities.clamp(min=torch.finfo(log_probabilities.dtype).min)
         entropies = -(log_probabilities.exp() * finite).sum(dim=1)
-        return values.index_select(0, states)[:, None], taken, entropies.index_select(0, states)
+        return values.index_select(0, places)[:, None], taken, entropies.index_select(0, places)
 
     def get_distribution(self, obs: torch.Tensor) -> Distribution:  # type: ignore[override]
         """The distribution of actions for observed states."""
-        log_probabilities, _, states = self._tables_for(_states(obs))
-        return self._distribution(log_probabilities, states)
+        log_probabilities, _, places = self._tables_for(obs)
+        return self._distribution(log_probabilities, places)
 
-    def predict_values(self, obs: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
-        """Values (N, 1) of observed states."""
-        _, values, states = self._tables_for(_states(obs))
-        return values.index_select(0, states)[:, None]
+    def _tables_for(self, obs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Log-probabilities, values, and which rows of both are those of observed states (N,)."""
+        logits, values, places = self._rows_for(state_numbers(obs))
+        return logits.log_softmax(dim=1), values, places
 
-    def _tables_for(self, states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Tables of which the rows of `states` (N,) are asked for, and where those are: only they, if they are few."""
-        if self.network or states.numel() >= self.num_states:
-            return *self.tables(), states
-        rows = self.logits.index_select(0, states).log_softmax(dim=1)
-        return rows, self.values.index_select(0, states), torch.arange(states.numel(), device=states.device)
-
-    def _distribution(self, log_probabilities: torch.Tensor, states: torch.Tensor) -> Distribution:
-        rows = log_probabilities.index_select(0, states)
+    def _distribution(self, log_probabilities: torch.Tensor, places: torch.Tensor) -> Distribution:
+        rows = log_probabilities.index_select(0, places)
         return CategoricalDistribution(self.num_actions).proba_distribution(action_logits=rows)
 
 
-def _states(obs: torch.Tensor) -> torch.Tensor:
+def table_shape(kind: str, observation_space: spaces.Space[Any], action_space: spaces.Space[Any]) -> tuple[int, int]:
+    """S and A, of spaces that a table can be looked up by.
+
+    Raises:
+        TypeError: A space is not Discrete.
+        ValueError: It does not begin at 0.
+    """
+    for name, space in (("observation_space", observation_space), ("action_space", action_space)):
+        if not isinstance(space, spaces.Discrete):
+            raise TypeError(f"{name} of a {kind} must be Discrete, got {space}")
+        if space.start != 0:
+            raise ValueError(f"{name} of a {kind} must begin at 0, got {space}")
+    return int(observation_space.n), int(action_space.n)  # type: ignore[attr-defined]
+
+
+def check_arguments(kind: str, arguments: dict[str, Any], known: tuple[str, ...]) -> None:
+    """Refuses arguments that mean nothing for a table.
+
+    Raises:
+        TypeError: There is one that is not known.
+    """
+    for name in arguments:
+        if name not in known:
+            raise TypeError(f"argument of a {kind} must be one of {listing(known)}, got {name!r}")
+
+
+def state_numbers(obs: torch.Tensor) -> torch.Tensor:
     """(N,) the numbers of observed states, of shape (N,) or (N, 1)."""
     return obs.long().flatten()

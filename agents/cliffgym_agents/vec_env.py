@@ -27,7 +27,9 @@ _SPACES = ("observation_space", "action_space")
 """What the vector environment has for all copies together, and a copy has for itself."""
 _OF_EPISODE = ("r", "l", "t", "true_reward", "incomplete_reward")
 """What a trace's `episode` says besides the components."""
-_RESET_OPTIONS = ("prompt", "reward")
+_OF_EACH = ("prompt", "class")
+"""Options of a reset in which copies may differ."""
+_RESET_OPTIONS = (*_OF_EACH, "reward")
 
 
 class CliffVecEnv(VecEnv):
@@ -87,11 +89,12 @@ class CliffVecEnv(VecEnv):
     def reset(self) -> NDArray[Any]:
         """Starts new traces in all copies, with the seeds and options that were set for this reset.
 
-        The options are those of `CliffEnv.reset`. Copies share their reward, but each may have its own prompt.
+        The options are those of `CliffEnv.reset`. Copies share their reward, but each may have its own prompt and
+        hidden class.
 
         Raises:
-            ValueError: An unknown option, options that differ in more than the prompt's number or are not one mapping
-                for each copy, or as `CliffVectorEnv.reset`.
+            ValueError: An unknown option, options that differ in more than prompt and class or are not one mapping for
+                each copy, or as `CliffVectorEnv.reset`.
             TypeError: As `CliffVectorEnv.reset`.
         """
         seeds = None if all(seed is None for seed in self._seeds) else self._seeds
@@ -210,19 +213,19 @@ class CliffVecEnv(VecEnv):
         return copies
 
     def _shared_options(self) -> dict[str, Any]:
-        """The options of the copies as one mapping, in which prompts may differ."""
+        """The options of the copies as one mapping, in which prompts and classes may differ."""
         options = self._options
         if len(options) != self.num_envs:
             raise ValueError(f"options must be one mapping or n_envs = {self.num_envs} of them, got {len(options)}")
         for name in options[0]:
             choice("reset option", name, _RESET_OPTIONS)
         for i, others in enumerate(options):
-            if not _differ_in_prompt_only(options[0], others):
+            if not _alike(options[0], others):
                 raise ValueError(
-                    "options must be the same for all environments, but for the prompt's number, got "
+                    "options must be the same for all environments, but for the prompt's number and its class, got "
                     f"{options[0]} for environment 0 and {others} for environment {i}"
                 )
-        return options[0] | ({"prompt": [own["prompt"] for own in options]} if "prompt" in options[0] else {})
+        return options[0] | {name: [own[name] for own in options] for name in _OF_EACH if name in options[0]}
 
 
 def _credit_names(scenario: Scenario) -> tuple[str, ...]:
@@ -236,10 +239,10 @@ def _credit_names(scenario: Scenario) -> tuple[str, ...]:
     return ("true_reward", "incomplete_reward", *names)
 
 
-def _differ_in_prompt_only(first: dict[str, Any], second: dict[str, Any]) -> bool:
-    """Whether two mappings of options have the same names, and equal values but for the prompt; tables are compared."""
+def _alike(first: dict[str, Any], second: dict[str, Any]) -> bool:
+    """Whether two mappings of options have the same names and, but for `_OF_EACH`, equal values, tables among them."""
     return first.keys() == second.keys() and all(
-        name == "prompt" or np.array_equal(first[name], second[name]) for name in first
+        name in _OF_EACH or np.array_equal(first[name], second[name]) for name in first
     )
 
 

@@ -4,6 +4,7 @@ Shapes: S states, A actions, B successor slots, W states of the world where prom
 """
 
 import copy
+from functools import cached_property
 from typing import Any
 
 import gymnasium as gym
@@ -14,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cliffgym.checks import choice, flag, integer, listing
 from cliffgym.envs.arguments import find_scenario
+from cliffgym.envs.class_starts import ClassStarts
 from cliffgym.envs.draws import Draws, prompt_starts
 from cliffgym.envs.observations import StateObservation, make_observation
 from cliffgym.envs.rendering import Frame, Step, Trace, draw_frame, transcript_lines
@@ -23,7 +25,7 @@ from cliffgym.trace_scenario import Scenario
 
 RENDER_MODES = ("ansi", "human", "rgb_array")
 _KEYWORDS = ("reward", "oracle", "observation", "render_mode")
-_RESET_OPTIONS = ("prompt", "reward")
+_RESET_OPTIONS = ("prompt", "class", "reward")
 
 _MOST_KEPT = 100_000
 Oracle = tuple[float, float, dict[str, float]]
@@ -188,13 +190,17 @@ class CliffEnv(gym.Env[Any, np.int64]):
 
         Args:
             seed: Seed of the environment's generator.
-            options: `{"prompt": i}` starts with prompt i instead of a drawn one; `{"reward": ...}` is `set_reward`.
+            options: `{"prompt": i}` starts with prompt i instead of a drawn one; where prompts have hidden classes,
+                `{"prompt": i, "class": k}` says who sends it, by the class's name or number in `scenario.hidden.names`,
+                and nothing is drawn at all; `{"reward": ...}` is `set_reward`.
 
         Returns:
             The first observation, and an info with the `action_mask`.
 
         Raises:
-            ValueError: An unknown option or prompt number.
+            ValueError: An unknown option or prompt number; or a class without a prompt, of a scenario that has none,
+                that there is not, or that never sends the prompt.
+            TypeError: A prompt that is not an integer, or a class that is neither a name nor a number.
         """
         if seed is not None:
             super().reset(seed=seed)
@@ -223,15 +229,23 @@ class CliffEnv(gym.Env[Any, np.int64]):
         """Carries out the options of a reset and returns the place to start from, if they name one."""
         for name in options:
             choice("reset option", name, _RESET_OPTIONS)
-        prompt = None
+        prompt = state = None
         if "prompt" in options:
             prompt = integer("prompt", options["prompt"], 0, len(self.scenario.prompts) - 1)
+        if "class" in options:
+            state = self._class_starts.state(prompt, options["class"])
         if "reward" in options:
             self.set_reward(options["reward"])
         if prompt is None:
             return None
-        hidden = self._seen is not None
-        return self._look_up(self._draws.prompt_start(prompt) if hidden else int(self.scenario.prompt_states[prompt]))
+        if state is None:
+            hidden = self._seen is not None
+            state = self._draws.prompt_start(prompt) if hidden else int(self.scenario.prompt_states[prompt])
+        return self._look_up(state)
+
+    @cached_property
+    def _class_starts(self) -> ClassStarts:
+        return ClassStarts(self.scenario)
 
     def step(self, action: int | np.integer[Any]) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Emits a token.

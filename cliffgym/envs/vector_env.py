@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from cliffgym.checks import array, choice, flag, integer, listing
 from cliffgym.envs.arguments import find_scenario
 from cliffgym.envs.batch import Batch, Stepped
+from cliffgym.envs.class_starts import ClassStarts
 from cliffgym.envs.draws import cumulative
 from cliffgym.envs.observations import StateObservation, make_observation
 from cliffgym.envs.step_tables import FIRST_COMPONENT, step_tables
@@ -41,7 +42,7 @@ once."""
 _MANY_ENDS = 0.2
 """Share of copies above which it is quicker to look up all than to pick those whose trace ended."""
 _KEYWORDS = ("num_envs", "reward", "oracle", "observation", "autoreset_mode", "kernel")
-_RESET_OPTIONS = ("prompt", "reward", "reset_mask")
+_RESET_OPTIONS = ("prompt", "class", "reward", "reset_mask")
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,16 +201,18 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
             seed: s gives copy i the seed s + i; a sequence gives each its own, None among them to go on with the
                 stream it has.
             options: `{"prompt": i}` starts all copies with prompt i, `{"prompt": [...]}` each with its own, instead of
-                drawn ones; `{"reward": ...}` is `set_reward`, for all copies; `{"reset_mask": mask}` resets only the
-                copies where the mask (N,) is True.
+                drawn ones; where prompts have hidden classes, `{"prompt": ..., "class": k}` says who sends it, as for
+                `CliffEnv`, and so does `{"prompt": ..., "class": [...]}` for each copy; `{"reward": ...}` is
+                `set_reward`, for all copies; `{"reset_mask": mask}` resets only the copies where the mask (N,) is True.
 
         Returns:
             The observations of all copies, and infos with the `action_mask`.
 
         Raises:
-            ValueError: An unknown option or prompt number, a negative seed, a wrong number of seeds or prompts, or
-                a mask of another shape or without a True.
-            TypeError: A seed or prompt that is not an integer, or a mask that is not of booleans.
+            ValueError: An unknown option or prompt number, a class that `CliffEnv.reset` would refuse, a negative seed,
+                a wrong number of seeds, prompts or classes, or a mask of another shape or without a True.
+            TypeError: A seed or prompt that is not an integer, a class that is neither a name nor a number, or a mask
+                that is not of booleans.
             ResetNeeded: A mask before the first reset of all.
         """
         options = options or {}
@@ -218,6 +221,7 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         chosen = self._chosen_copies(options.get("reset_mask"))
         seeds = self._seeds(seed)
         prompts = self._prompts(options["prompt"]) if "prompt" in options else None
+        states = self._class_states(prompts, options["class"]) if "class" in options else None
         if "reward" in options:
             self.set_reward(options["reward"])
         if isinstance(seed, int | np.integer):
@@ -225,8 +229,10 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         self._begin_streams(chosen, seeds)
         if prompts is None:
             self._batch.restart(chosen)
-        else:
+        elif states is None:
             self._start_at(chosen, prompts[chosen])
+        else:
+            self._batch.place(chosen, states[chosen])
         present = np.zeros(self.num_envs, dtype=bool)
         present[chosen] = True
         masks = self._batch.tables.masks.take(self._batch.states, axis=0)
@@ -478,6 +484,21 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
                 raise ValueError(f"prompt must be one number or num_envs = {self.num_envs} of them, got {len(prompt)}")
             return np.array([integer(f"prompt of environment {i}", p, 0, last) for i, p in enumerate(prompt)])
         return np.full(self.num_envs, integer("prompt", prompt, 0, last))
+
+    @cached_property
+    def _class_starts(self) -> ClassStarts:
+        return ClassStarts(self.scenario)
+
+    def _class_states(self, prompts: NDArray[np.intp] | None, value: Any) -> NDArray[np.int64]:
+        """(N,) the states of the world in which traces start that given classes begin with prompts (N,)."""
+        asked = [None] * self.num_envs if prompts is None else prompts.tolist()
+        find = self._class_starts.state
+        if not _is_list(value):
+            return np.array([find(prompt, value) for prompt in asked])
+        if len(value) != self.num_envs:
+            raise ValueError(f"class must be one for all or num_envs = {self.num_envs} of them, got {len(value)}")
+        pairs = enumerate(zip(asked, value, strict=True))
+        return np.array([find(prompt, each, f"class of environment {i}") for i, (prompt, each) in pairs])
 
 
 def _mode(mode: str | AutoresetMode) -> AutoresetMode:

@@ -156,12 +156,94 @@ def test_a_group_shares_its_prompt_and_prompts_are_drawn_as_the_environment_draw
     assert len(set(expected)) > 1
 
 
-def test_hidden_classes_may_differ_within_a_group() -> None:
-    traces, _ = one_batch(make("Cliff-MultiReward-v0", n_envs=2000, reward="incomplete"))
-    paid: dict[tuple[int, int], set[float]] = {}
-    for i in range(2000):
-        paid.setdefault((i // GROUP, int(traces.actions[0, i])), set()).add(float(traces.rewards[0, i]))
-    assert any(len(rewards) > 1 for rewards in paid.values())
+def test_without_hidden_classes_prompts_alone_are_drawn() -> None:
+    scenario = cliffgym.scenario("Cliff-LengthControl-v0")
+    model = make(scenario)
+    chances, state = scenario.mdp.initial[scenario.prompt_states], np.random.get_state()  # noqa: NPY002
+    traces, _ = one_batch(model)
+    after = np.random.random()  # noqa: NPY002
+    np.random.set_state(state)  # noqa: NPY002
+    expected = np.random.choice(len(chances), size=64 // GROUP, p=chances / chances.sum())  # noqa: NPY002
+    assert np.array_equal(traces.states[0], scenario.prompt_states[np.repeat(expected, GROUP)])
+    assert np.random.random() == after  # noqa: NPY002
+
+
+# Hidden classes
+
+MULTI, CLASSES = "Cliff-MultiReward-v0", ("safety", "values", "general")
+SENDERS = [("safety",), ("values",), ("general",), ("safety", "values"), ("safety", "general"), ("values", "general")]
+SCORES = {"safety": (1.0, 0.8, 0.0), "values": (0.3, 1.0, 0.5), "general": (0.0, 0.6, 1.0)}
+
+
+def askers(traces: Any) -> list[set[str]]:
+    """For each group of traces on MultiReward, which classes it may be of, by what its traces are paid."""
+    assert (traces.states[0].reshape(-1, GROUP) == traces.states[0, ::GROUP, None]).all()
+    found = []
+    for start in range(0, traces.states.shape[1], GROUP):
+        possible = set(SENDERS[traces.states[0, start]])
+        for i in range(start, start + GROUP):
+            possible &= {name for name in CLASSES if SCORES[name][traces.actions[0, i]] == traces.rewards[0, i]}
+        found.append(possible)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("mixture", "ambiguity"), [((0.5, 0.25, 0.25), (0.75, 0.5, 0.5)), ((0.1, 0.6, 0.3), (0.3, 1.0, 0.0))]
+)
+@pytest.mark.parametrize("kernel", ["numpy", "numba"])
+def test_a_group_shares_its_class_and_both_are_drawn_as_often_as_they_come(
+    kernel: str, mixture: tuple[float, ...], ambiguity: tuple[float, ...]
+) -> None:
+    scenario = cliffgym.scenario(MULTI, mixture=mixture, ambiguity=ambiguity)
+    traces, _ = one_batch(make(scenario, n_envs=40_000, reward="incomplete", env={"kernel": kernel}))
+    drawn = askers(traces)
+    assert {len(possible) for possible in drawn} == {1}, "what a group is paid is what one class pays"
+    groups = list(zip(traces.states[0, ::GROUP].tolist(), (possible.pop() for possible in drawn), strict=True))
+    for name, share, rate in zip(CLASSES, mixture, ambiguity, strict=True):
+        for prompt, senders in enumerate(SENDERS):
+            expected = share * (1 - rate if len(senders) == 1 else rate / 2) if name in senders else 0
+            deviation = np.sqrt(expected * (1 - expected) / len(groups))
+            assert abs(groups.count((prompt, name)) / len(groups) - expected) <= 5 * deviation
+
+
+def test_the_difficulty_that_nobody_sees_is_that_of_the_whole_group() -> None:
+    scenario = cliffgym.scenario("Cliff-LengthPenalty-v0", hidden_difficulty=True)
+    traces, _ = one_batch(make(scenario, n_envs=2000, reward="incomplete"))
+    last = np.array(first_lengths(traces.terminations)) - 1, np.arange(2000)
+    credits = {name: traces.components[k][last] for k, name in enumerate(scenario.components.names)}
+    drawn = []
+    for start in range(0, 2000, GROUP):
+        possible = {
+            difficulty
+            for difficulty in (1, 2, 3, 4)
+            if all(
+                credits["correct"][i] == (credits["length"][i] >= difficulty and not credits["truncated"][i])
+                for i in range(start, start + GROUP)
+            )
+        }
+        assert possible, "no difficulty explains which traces of the group were right"
+        drawn.append(min(possible))
+    assert set(drawn) == {1, 2, 3, 4}
+
+
+def test_training_leaves_out_what_its_scenario_leaves_out() -> None:
+    for arguments, prompts, names in (
+        ({"curated": True}, {0, 1, 2}, set(CLASSES)),
+        ({"exclude": "safety"}, {1, 2, 3, 4, 5}, {"values", "general"}),
+    ):
+        traces, _ = one_batch(make(cliffgym.scenario(MULTI, **arguments), n_envs=4000, reward="incomplete"))
+        assert set(traces.states[0].tolist()) == prompts
+        assert set.union(*askers(traces)) == names
+
+
+def test_equal_seeds_draw_equal_classes() -> None:
+    def paid(seed: int, kernel: str = "numpy") -> NDArray[np.float64]:
+        return one_batch(make(MULTI, seed=seed, reward="incomplete", env={"kernel": kernel}))[0].rewards
+
+    first = paid(3)
+    assert np.array_equal(first, paid(3))
+    assert np.array_equal(first, paid(3, "numba"))
+    assert not np.array_equal(first, paid(4))
 
 
 # Gradient steps

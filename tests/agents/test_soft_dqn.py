@@ -342,7 +342,11 @@ def test_train_says_which_actions_are_legal_unless_told_otherwise() -> None:
         ({"ent_coef": 0.1}, ValueError, "ent_coef must be left out for soft_dqn"),
         ({"hyperparameters": {"ent_coef": 0.1}}, ValueError, "ent_coef must be left out for soft_dqn"),
         ({"hyperparameters": {"temperature": 0}}, ValueError, "temperature must be > 0, got 0"),
-        ({"hyperparameters": {"policy": "TabularPolicy"}}, ValueError, "policy must be one of Q-values for soft_dqn"),
+        (
+            {"hyperparameters": {"policy": "TabularPolicy", "policy_kwargs": {"net_arch": []}}},
+            ValueError,
+            "SB3's SoftDQN, .*argument of a TabularQPolicy must be one of .*, got 'net_arch'",
+        ),
         ({"env_kwargs": {"observation": "onehot"}}, ValueError, "observation must be 'state' for soft_dqn, got 'oneh"),
     ],
 )

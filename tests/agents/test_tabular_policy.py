@@ -7,14 +7,26 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from cliffgym_agents import CliffVecEnv, TabularPolicy, policy_table, train
+from cliffgym_agents import (
+    ALGORITHMS,
+    GRPO,
+    KLPPO,
+    CliffVecEnv,
+    MaskableTabularPolicy,
+    SoftDQN,
+    TabularPolicy,
+    TabularQPolicy,
+    policy_table,
+    train,
+)
 from gymnasium import spaces
 from numpy.typing import NDArray
 from sb3_contrib import MaskablePPO
-from stable_baselines3 import A2C, PPO
+from stable_baselines3 import A2C, DQN, PPO
 from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
+from stable_baselines3.dqn.policies import DQNPolicy
 from torch import nn
 
 import cliffgym
@@ -195,7 +207,8 @@ def test_training_with_a_network_is_training_with_sb3s_own(kind: Any) -> None:
     tables = []
     for policy, arguments in ((TabularPolicy, NETWORK), ("MlpPolicy", {})):
         env = CliffVecEnv(SLACKER, 8, "true")
-        model = kind(policy, env, n_steps=16, learning_rate=0.003, seed=0, policy_kwargs=arguments, device="cpu")
+        given = dict(arguments)  # A2C writes its optimiser into it
+        model = kind(policy, env, n_steps=16, learning_rate=0.003, seed=0, policy_kwargs=given, device="cpu")
         tables.append(policy_table(model.learn(1024), CliffEnv(SLACKER)))
     np.testing.assert_allclose(tables[0], tables[1], atol=1e-4)
     assert np.abs(tables[0] - 0.2).max() > 0.02  # it has learned something
@@ -288,7 +301,8 @@ def test_a_policy_table_is_what_it_says() -> None:
 )
 def test_what_is_saved_is_loaded(arguments: dict[str, Any], algorithm: Any, tmp_path: Path) -> None:
     env = CliffVecEnv(SLACKER, 4, "true")
-    model = algorithm(TabularPolicy, env, n_steps=32, seed=0, policy_kwargs=arguments, device="cpu").learn(256)
+    given = dict(arguments)
+    model = algorithm(TabularPolicy, env, n_steps=32, seed=0, policy_kwargs=given, device="cpu").learn(256)
     model.save(tmp_path / "model.zip")
     model.policy.save(str(tmp_path / "policy.pt"))
     expected = model.policy.tables()
@@ -375,23 +389,101 @@ def test_sb3_passes_the_refusal_on() -> None:
 # `train`
 
 
-@pytest.mark.parametrize("algorithm", ["ppo", "a2c"])
+TINY = cliffgym.scenario(SLACKER, problems=1)
+CLASSES: dict[str, tuple[Any, Any]] = {
+    "ppo": (PPO, TabularPolicy),
+    "a2c": (A2C, TabularPolicy),
+    "dqn": (DQN, TabularQPolicy),
+    "maskable_ppo": (MaskablePPO, MaskableTabularPolicy),
+    "soft_dqn": (SoftDQN, TabularQPolicy),
+    "kl_ppo": (KLPPO, TabularPolicy),
+    "grpo": (GRPO, TabularPolicy),
+}
+OF_NETWORKS = [name for name, (_, policy) in CLASSES.items() if policy is not TabularQPolicy]
+
+
+def test_every_algorithm_is_among_them() -> None:
+    assert list(CLASSES) == list(ALGORITHMS)
+
+
+def saved_and_loaded(result: Any, algorithm: str, folder: Path) -> Any:
+    """The model that a result's file holds, which acts as the one that was trained."""
+    result.save(folder)
+    model = CLASSES[algorithm][0].load(folder / "model.zip", device="cpu")
+    assert type(model.policy) is type(result.model.policy) is CLASSES[algorithm][1]
+    assert np.array_equal(policy_table(model, CliffEnv(TINY)), result.policy_table)
+    return model
+
+
 @pytest.mark.parametrize("policy", ["TabularPolicy", TabularPolicy], ids=["name", "class"])
-def test_train_takes_it_by_name_and_as_a_class(policy: Any, algorithm: str, tmp_path: Path) -> None:
-    result = train(SLACKER, algorithm, total_timesteps=1024, hyperparameters={"policy": policy})
-    assert isinstance(result.model.policy, TabularPolicy)
+@pytest.mark.parametrize("algorithm", CLASSES)
+def test_every_algorithm_trains_it_and_saves_and_loads(algorithm: str, policy: Any, tmp_path: Path) -> None:
+    settings = {"policy": policy, "learning_rate": 0.05}
+    result = train(TINY, algorithm, reward="true", total_timesteps=2048, hyperparameters=settings)
     assert result.settings["hyperparameters"]["policy"] == policy
-    result.save(tmp_path)
+    model = saved_and_loaded(result, algorithm, tmp_path)
     record = json.loads((tmp_path / "measures.json").read_text(encoding="utf-8"))
     assert "TabularPolicy" in record["settings"]["hyperparameters"]["policy"]
-    model = {"ppo": PPO, "a2c": A2C}[algorithm].load(tmp_path / "model.zip", device="cpu")
-    assert np.array_equal(policy_table(model, CliffEnv(SLACKER)), result.policy_table)
+    masks = {"action_masks": TINY.mdp.action_mask.copy()} if algorithm == "maskable_ppo" else {}
+    actions, _ = model.predict(np.arange(TINY.mdp.num_states), deterministic=True, **masks)
+    assert np.array_equal(actions, result.policy_table.argmax(axis=1))
+    model.set_env(CliffVecEnv(TINY, model.n_envs, "true"))
+    model.learn(1024, reset_num_timesteps=False)
+    assert model.num_timesteps >= 3072
+    assert all(torch.isfinite(parameter).all() for parameter in model.policy.parameters())
 
 
-@pytest.mark.parametrize("policy", ["TabularPolicy", TabularPolicy], ids=["name", "class"])
-def test_train_refuses_it_for_dqn(policy: Any) -> None:
-    with pytest.raises(ValueError, match=r"policy must be one of Q-values for dqn, got .*TabularPolicy"):
-        train(SLACKER, "dqn", hyperparameters={"policy": policy})
+@pytest.mark.parametrize("algorithm", OF_NETWORKS)  # what Q-values come to is in a file of its own
+def test_every_algorithm_learns_the_true_reward_with_it(algorithm: str) -> None:
+    settings = {"policy": "TabularPolicy", "learning_rate": 0.05}
+    if algorithm == "kl_ppo":
+        settings["kl_coef"] = 0.01
+    result = train(TINY, algorithm, reward="true", total_timesteps=60_000, hyperparameters=settings)
+    assert result.measures["true_return"] > 1.95  # of 2
+
+
+@pytest.mark.parametrize("algorithm", CLASSES)
+def test_what_is_passed_is_left_as_it_is(algorithm: str) -> None:
+    given = {"policy": "TabularPolicy", "policy_kwargs": {"optimizer_kwargs": {}}}
+    result = train(TINY, algorithm, total_timesteps=64, hyperparameters=given)
+    assert given == {"policy": "TabularPolicy", "policy_kwargs": {"optimizer_kwargs": {}}}
+    assert result.settings["hyperparameters"]["policy_kwargs"] == {"optimizer_kwargs": {}}
+
+
+@pytest.mark.parametrize("algorithm", OF_NETWORKS)
+def test_every_algorithm_of_networks_takes_one_looked_up_once(algorithm: str, tmp_path: Path) -> None:
+    tables = []
+    for settings in ({"policy": "TabularPolicy", "policy_kwargs": NETWORK}, {"policy": "MlpPolicy"}):
+        result = train(TINY, algorithm, reward="true", total_timesteps=2048, hyperparameters=settings)
+        tables.append(result.policy_table)
+        if settings["policy"] == "TabularPolicy":
+            assert saved_and_loaded(result, algorithm, tmp_path).policy.network
+    np.testing.assert_allclose(*tables, atol=1e-3)
+
+
+@pytest.mark.parametrize("algorithm", ["dqn", "soft_dqn"])
+def test_q_values_have_no_network_of_that_kind(algorithm: str) -> None:
+    settings = {"policy": "TabularPolicy", "policy_kwargs": NETWORK}
+    with pytest.raises(ValueError, match=r"(?s)must suit SB3's .*argument of a TabularQPolicy must be .*'network'"):
+        train(TINY, algorithm, hyperparameters=settings)
+
+
+def test_what_is_said_of_the_default_policy_holds_for_no_other() -> None:
+    def layers(**hyperparameters: Any) -> int:
+        result = train(TINY, "soft_dqn", total_timesteps=64, hyperparameters=hyperparameters)
+        return sum(isinstance(module, nn.Linear) for module in result.model.policy.q_net.modules())  # type: ignore[union-attr]
+
+    assert layers() == layers(policy="MlpPolicy") == 1
+    assert layers(policy_kwargs={"net_arch": [8]}) == 2
+    assert layers(policy=DQNPolicy) == 3  # SB3's own default
+    assert layers(policy="TabularPolicy") == 0
+    record = train(TINY, "soft_dqn", total_timesteps=64, hyperparameters={"policy": "TabularPolicy"}).settings
+    assert "policy_kwargs" not in record["hyperparameters"]
+
+
+@pytest.mark.parametrize("kind", [KLPPO, GRPO])
+def test_this_librarys_own_algorithms_know_its_name(kind: Any) -> None:
+    assert type(kind("TabularPolicy", CliffVecEnv(TINY, 8), device="cpu").policy) is TabularPolicy
 
 
 @pytest.mark.parametrize(

@@ -286,10 +286,37 @@ def test_options_are_those_of_the_single_environment(options: Any) -> None:
         assert np.array_equal(first[1], second[1])
 
 
+@every_kernel
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"prompt": 4, "class": "general"},
+        {"prompt": 4, "class": 0, "reward": "true"},
+        [{"prompt": p, "class": k} for p, k in ((4, 2), (4, "safety"), (5, 1), (0, 0), (3, "values"))],
+    ],
+    ids=["name", "number", "each"],
+)
+def test_hidden_classes_are_asked_for_as_in_the_single_environment(options: Any, kernel: str) -> None:
+    dummy, native = pair("Cliff-MultiReward-v0", kernel=kernel)
+    seed_all(0, dummy, native)
+    for actions in np.arange(15).reshape(3, 5) % 3:
+        dummy.set_options(options)
+        native.set_options(options)
+        assert_same_resets(dummy, native)
+        first, second = dummy.step(actions), native.step(actions)
+        assert np.array_equal(first[1], second[1])
+        assert [info["outcome"] for info in first[3]] == [info["outcome"] for info in second[3]]
+        classes = [options] * 5 if isinstance(options, dict) else options
+        for asked, info in zip(classes, second[3], strict=True):
+            name = ("safety", "values", "general")[k] if isinstance(k := asked["class"], int) else k
+            assert info["outcome"].endswith(f"({name} prompt)")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"promt": 1}, r"reset option must be one of \"prompt\", \"reward\", got 'promt'"),
+        ({"promt": 1}, r"reset option must be one of \"prompt\", \"class\", \"reward\", got 'promt'"),
+        ({"prompt": 0, "class": 0}, "class of environment 0 must be left out where prompts have no hidden classes"),
         ({"reset_mask": [True, True, True]}, r"reset option must be one of .*, got 'reset_mask'"),
         ({"prompt": 4}, r"prompt of environment 0 must be in \[0, 3\], got 4"),
         ([{"prompt": 0}, {"prompt": -1}, {"prompt": 0}], r"prompt of environment 1 must be in \[0, 3\], got -1"),
@@ -302,6 +329,7 @@ def test_options_are_those_of_the_single_environment(options: Any) -> None:
         ),
         ([{"prompt": 0}, {}, {"prompt": 0}], "options must be the same .* and {} for environment 1"),
         ([{}, {"prompt": 0}, {}], "options must be the same .* and {'prompt': 0} for environment 1"),
+        ([{"prompt": 0, "class": 0}, {"prompt": 0}, {"prompt": 0}], "options must be the same .* for environment 1"),
     ],
 )
 def test_options_that_cannot_be_carried_out_are_refused(options: Any, message: str) -> None:
