@@ -11,6 +11,8 @@ from cliffgym.plots.plane import phase_figure
 from cliffgym.plots.scatter import lipschitz_figure
 from cliffgym.plots.standardisation import standardisation_figure
 from cliffgym.plots.style import new_figure, save_figure
+from cliffgym.plots.sweep import steps_of, sweep_figure
+from cliffgym.plots.training import training_figure
 from cliffgym.plots.tree import tree_figure
 
 __all__ = [
@@ -26,5 +28,8 @@ __all__ = [
     "save_figure",
     "soft_curves",
     "standardisation_figure",
+    "steps_of",
+    "sweep_figure",
+    "training_figure",
     "tree_figure",
 ]

@@ -16,7 +16,11 @@ _SPREAD = 0.08  # of neighbouring series, in decades
 
 
 def standardisation_figure(
-    bonuses: Sequence[float], exact: Sequence[float], learned: Mapping[str, NDArray[np.float64]], title: str = ""
+    bonuses: Sequence[float],
+    exact: Sequence[float],
+    learned: Mapping[str, NDArray[np.float64]],
+    stationary: Sequence[float] | None = None,
+    title: str = "",
 ) -> "Figure":
     """Draws learned shares of a format against its bonus, one mark for each seed; bonus 0 stands at the left.
 
@@ -24,6 +28,7 @@ def standardisation_figure(
         bonuses: B bonuses, 0 first, rising.
         exact: (B,) the exact soft share at each.
         learned: By algorithm, four at most, (B, seeds) learned shares.
+        stationary: (B,) the share at which training with standardised advantages rests, in theory, or None.
         title: The figure's.
 
     Raises:
@@ -35,6 +40,8 @@ def standardisation_figure(
     figure, (axes,) = new_figure(8, 4.4)
     places = np.log10([bonuses[1] / 10, *bonuses[1:]])
     axes.plot(places, exact, color=INK, lw=2, ls="--", label="exact soft optimum")
+    if stationary is not None:
+        axes.step(places, stationary, color=INK, lw=2, ls=":", where="mid", label="stationary if standardised")
     for i, ((label, shares), (colour, marker)) in enumerate(zip(learned.items(), _LOOKS, strict=False)):
         x = np.repeat(places + (i - (len(learned) - 1) / 2) * _SPREAD, shares.shape[1])
         axes.plot(x, shares.ravel(), marker, color=colour, mfc="none", ms=5.5, label=label)

@@ -1,118 +1,144 @@
 """The claims ledger: predicates hold where they must, fail where they must, and a failing control is no verdict."""
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from cliffgym_agents.claims import CLAIMS, Judgement, ledger
-from cliffgym_agents.demo import exact_share
-from cliffgym_agents.runs import Run
+from cliffgym_agents import exact_measures
+from cliffgym_agents.claims import CLAIMS, Claim, Judgement, ledger
+from cliffgym_agents.claims.claim import Setting
+from cliffgym_agents.runs import Result, Run
 
-from cliffgym import expected_components, optimal, scenario, soft
+from cliffgym import optimal, scenario, soft, uniform_policy
 from cliffgym.cli import main
 
 ROOT = Path(__file__).parents[2]
 every_claim = pytest.mark.parametrize("id", list(CLAIMS))
+OWN = ("ties", "lipschitz", "standardised-advantages", "not-the-network", "entropy-does-not-repair", "kl-tie-breaker")
+OWN += ("slacker",)
 
-Measured = dict[str, float]
-
-
-def ideal(run: Run) -> Measured:
-    """What an agent would be worth that the theory describes exactly; standardised ones fall off the cliff."""
-    made = scenario(run.env_id, **run.env_kwargs)
-    reward = made.reward(run.reward)
-    alpha = run.hyperparameters.get("temperature", run.ent_coef) or 0.0
-    policy = soft(made.mdp, reward, alpha).policy if alpha else optimal(made.mdp, reward).policy
-    measured = expected_components(made.mdp, made.components, policy)
-    for name in ("incomplete", "true"):
-        measured[f"{name}_return"] = sum(w * measured[k] for k, w in made.rewards[name].items())
-    if run.env_id == "Cliff-TieBreaker-v0":
-        standardised = run.hyperparameters.get("normalize_advantage") or run.hyperparameters.get("scale") == "group"
-        if not alpha and run.env_kwargs["bonus"] == 0:
-            measured["target_format"] = float(np.random.default_rng(run.seed).random())  # at a tie it is chance
-        elif standardised and run.env_kwargs["bonus"] > 0:
-            measured["target_format"] = 1.0
-    if (run.env_id, run.reward) == ("Cliff-Slacker-v0", "incomplete"):
-        measured["true_return"] = 1.1 + 0.8 * (run.seed % 3) / 2
-    if (run.env_id, run.reward) == ("Cliff-Obedience-v0", "incomplete"):
-        measured |= {"soft": 0.1, "hard": 0.0}
-    return measured
-
-
-def judged(id: str, change: Callable[[Run, Measured], None] = lambda run, measured: None) -> Judgement:
-    runs = CLAIMS[id].runs(True)
-    measures = [ideal(run) for run in runs]
-    for run, measured in zip(runs, measures, strict=True):
-        change(run, measured)
-    return CLAIMS[id].judge(runs, measures)
+Change = Callable[[Setting, Run, np.ndarray], np.ndarray]
+"""From a setting, its run and the policy of the theory to another policy."""
 
 
 def is_standardised(run: Run) -> bool:
     return bool(run.hyperparameters.get("normalize_advantage")) or run.hyperparameters.get("scale") == "group"
 
 
-SPOILED: dict[str, tuple[Callable[[Run], bool], Callable[[Run], bool], Measured]] = {
-    # which runs break the predicate, which break the control, and what is changed in them
-    "ties": (lambda r: r.ent_coef == 0.0 and r.env_kwargs["bonus"] == 0.05, lambda r: r.ent_coef == 0.1, {}),
-    "lipschitz": (lambda r: r.algorithm == "soft_dqn", is_standardised, {}),
+def ideal(setting: Setting, run: Run) -> np.ndarray:
+    """What an agent would have learned that the theory describes exactly; standardised ones fall off the cliff."""
+    made = scenario(run.env_id, **run.env_kwargs)
+    reward = made.reward(run.reward)
+    alpha = run.hyperparameters.get("temperature", run.hyperparameters.get("kl_coef", run.ent_coef)) or 0.0
+    bonus = run.env_kwargs.get("bonus")
+    if bonus and is_standardised(run):
+        return optimal(made.mdp, reward).policy
+    if not alpha:
+        # At a tie it is chance: a policy of the seed's own among the optimal ones.
+        chances = np.random.default_rng(run.seed + 1).dirichlet(0.2 * np.ones(made.mdp.num_actions))
+        chosen = optimal(made.mdp, reward).optimal_actions * (chances + 1e-9)
+        return chosen / chosen.sum(axis=1, keepdims=True)
+    return soft(made.mdp, reward, alpha, run.hyperparameters.get("reference")).policy
+
+
+def unchanged(setting: Setting, run: Run, policy: np.ndarray) -> np.ndarray:
+    return policy
+
+
+def judged(id: str, change: Change = unchanged) -> Judgement:
+    found = {}
+    for setting, runs in CLAIMS[id].runs(True).items():
+        policies = [change(setting, run, ideal(setting, run)) for run in runs]
+        made = scenario(runs[0].env_id, **runs[0].env_kwargs)
+        found[setting] = [Result(exact_measures(made, policy), policy=policy) for policy in policies]
+    return CLAIMS[id].judge(found)
+
+
+def replaced(chosen: Callable[[Setting, Run], bool], by: Callable[[Run], np.ndarray]) -> Change:
+    return lambda setting, run, policy: by(run) if chosen(setting, run) else policy
+
+
+def untrained(run: Run) -> np.ndarray:
+    return uniform_policy(scenario(run.env_id, **run.env_kwargs).mdp)
+
+
+def as_meant(run: Run) -> np.ndarray:
+    made = scenario(run.env_id, **run.env_kwargs)
+    return optimal(made.mdp, made.reward("true")).policy
+
+
+def softly(run: Run) -> np.ndarray:
+    made = scenario(run.env_id, **run.env_kwargs)
+    return soft(made.mdp, made.reward("true"), run.ent_coef or 0.1).policy
+
+
+def by_chance(run: Run) -> np.ndarray:
+    made = scenario(run.env_id, **run.env_kwargs)
+    chances = np.random.default_rng(run.seed).dirichlet(0.2 * np.ones(made.mdp.num_actions)) * made.mdp.action_mask
+    return chances / chances.sum(axis=1, keepdims=True)
+
+
+def as_the_reference(run: Run) -> np.ndarray:
+    made = scenario(run.env_id, **run.env_kwargs)
+    return soft(made.mdp, made.reward("true"), 0.01, run.hyperparameters["reference"]).policy
+
+
+SPOILED: dict[str, tuple[Change, Change]] = {
+    # what breaks the predicate, and what breaks the control
+    "ties": (
+        replaced(lambda s, r: s[1] == 0.05 and r.algorithm == "grpo", untrained),
+        replaced(lambda s, r: bool(r.ent_coef), by_chance),
+    ),
+    "lipschitz": (
+        replaced(lambda s, r: r.algorithm == "soft_dqn" and s[2] > 0, as_meant),
+        replaced(lambda s, r: is_standardised(r), softly),
+    ),
     "standardised-advantages": (
-        is_standardised,
-        lambda r: not is_standardised(r),
-        {"target_format": 0.5},
+        replaced(lambda s, r: is_standardised(r), softly),
+        replaced(lambda s, r: not is_standardised(r) and s[1] > 0, as_meant),
+    ),
+    "not-the-network": (
+        replaced(lambda s, r: is_standardised(r), softly),
+        replaced(lambda s, r: not is_standardised(r) and s[1] > 0, as_meant),
     ),
     "entropy-does-not-repair": (
-        lambda r: r.reward == "incomplete" and r.ent_coef == 0.1,
-        lambda r: r.reward == "true",
-        {"correct": 0.7},
+        replaced(lambda s, r: s == ("incomplete", 0.1), as_meant),
+        replaced(lambda s, r: s[0] == "true", untrained),
     ),
-    "slacker": (lambda r: r.reward == "lazy", lambda r: r.reward == "true", {"true_return": 1.5}),
-    "sophistry": (
-        lambda r: r.reward == "incomplete",
-        lambda r: r.reward == "true",
-        {"correct": 0.6},
+    "kl-tie-breaker": (
+        replaced(lambda s, r: s == (0.01, 0.0), by_chance),
+        replaced(lambda s, r: s[0] == 0.0, as_the_reference),
     ),
-    "deception": (lambda r: r.reward == "cot_pressure", lambda r: r.reward == "strong", {"tampered": 0.5}),
-    "obedience": (lambda r: r.reward == "incomplete", lambda r: r.reward == "true", {"correct": 0.5}),
+    "slacker": (
+        replaced(lambda s, r: s == ("lazy",), as_meant),
+        replaced(lambda s, r: s == ("true",), untrained),
+    ),
 }
 
 
-def spoil(chosen: Callable[[Run], bool], changes: Measured) -> Callable[[Run, Measured], None]:
-    def change(run: Run, measured: Measured) -> None:
-        if chosen(run):
-            # A share of 0.5 alternates with 0 between seeds where nothing else is given.
-            measured |= changes or {"target_format": 0.5 * (run.seed % 2) + 0.1}
-
-    return change
+# Judgements
 
 
-@every_claim
+@pytest.mark.parametrize("id", OWN)
 def test_what_the_theory_describes_passes(id: str) -> None:
     found = judged(id)
-    assert found.verdict == "pass", found.found
+    assert found.verdict == "pass"
+    assert found.rows
     assert all(len(row) == len(found.header) for row in found.rows)
 
 
-@every_claim
+@pytest.mark.parametrize("id", OWN)
 def test_a_predicate_that_does_not_hold_fails(id: str) -> None:
-    broken, _, changes = SPOILED[id]
-    assert judged(id, spoil(broken, changes)).verdict == "fail"
+    assert judged(id, SPOILED[id][0]).verdict == "fail"
 
 
-@every_claim
+@pytest.mark.parametrize("id", OWN)
 def test_a_control_that_does_not_hold_is_no_verdict(id: str) -> None:
-    _, control, changes = SPOILED[id]
-    if id == "lipschitz":  # there the control is that standardised advantages do break the bound
-
-        def change(run: Run, measured: Measured) -> None:
-            if control(run):
-                measured["target_format"] = exact_share(run.env_kwargs["bonus"], run.ent_coef or 0.0)
-
-        assert judged(id, change).verdict == "not measurable"
-    else:
-        assert judged(id, spoil(control, changes)).verdict == "not measurable"
+    assert judged(id, SPOILED[id][1]).verdict == "not measurable"
 
 
 @every_claim
@@ -121,14 +147,18 @@ def test_a_claim_says_where_it_is_from_and_what_it_wants(id: str) -> None:
     assert claim.id == id
     for text in (claim.sentence, claim.source, claim.published, claim.predicate, claim.control):
         assert len(text) > 3
-    quick, full = claim.runs(True), claim.runs(False)
-    assert 0 < len(quick) < len(full)
-    assert len({run.key for run in full}) == len(full)
-    assert min(sum(r == s for r in _settings(full)) for s in set(_settings(full))) >= 5  # several seeds of everything
 
 
-def _settings(runs: Sequence[Run]) -> list[str]:
-    return [json.dumps(json.loads(run.key) | {"seed": 0}, sort_keys=True) for run in runs]
+@every_claim
+def test_quick_runs_are_some_of_the_full_ones(id: str) -> None:
+    quick, full = CLAIMS[id].runs(True), CLAIMS[id].runs(False)
+    assert set(quick) <= set(full)
+    for setting, runs in quick.items():
+        assert [run.job.id for run in runs] == [run.job.id for run in full[setting][: len(runs)]]
+    ids = [run.job.id for runs in full.values() for run in runs]
+    assert len(set(ids)) == len(ids)
+    assert min(len(runs) for runs in full.values()) >= 5  # several seeds of everything
+    assert len(ids) > sum(map(len, quick.values())) > 0
 
 
 # The ledger
@@ -139,41 +169,74 @@ def trained_in_theory(monkeypatch: pytest.MonkeyPatch) -> list[Run]:
     """Nothing is trained; what would have been is noted."""
     asked: list[Run] = []
 
-    def train_all(runs: Sequence[Run], path: Path, description: str) -> list[Measured]:
+    def run_all(runs: Sequence[Run], path: Path, description: str, scheduler: str | None) -> list[Result]:
         asked.extend(runs)
-        return [ideal(run) for run in runs]
+        results = []
+        for run in runs:
+            policy = ideal((), run)
+            results.append(Result(exact_measures(scenario(run.env_id, **run.env_kwargs), policy), policy=policy))
+        return results
 
-    monkeypatch.setattr(ledger, "train_all", train_all)
+    monkeypatch.setattr(ledger, "run_all", run_all)
     return asked
 
 
 def test_the_ledger_is_written_and_says_what_passed(
     trained_in_theory: list[Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["reproduce", "--quick", "--output", str(tmp_path)]) == 0
+    arguments = [part for id in OWN for part in ("--claim", id)]
+    assert main(["reproduce", "--quick", *arguments, "--output", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
     text = (tmp_path / "reproduction.md").read_text(encoding="utf-8")
     records = json.loads((tmp_path / "reproduction.json").read_text(encoding="utf-8"))
-    assert [record["claim"] for record in records] == list(CLAIMS)
-    assert len({run.key for run in trained_in_theory}) == len(trained_in_theory)  # shared runs are trained once
-    for id, claim in CLAIMS.items():
+    assert [record["claim"] for record in records] == list(OWN)
+    assert len({run.job.id for run in trained_in_theory}) == len(trained_in_theory)  # shared runs are trained once
+    for id in OWN:
         assert id in printed
-        assert f"## {id}\n\n{claim.sentence}" in text
-        assert claim.predicate in text
-        assert claim.control in text
+        assert f"## {id}\n\n{CLAIMS[id].sentence}" in text
+        assert CLAIMS[id].predicate in text
+        assert CLAIMS[id].control in text
     assert {record["verdict"] for record in records} == {"pass"}
     for suffix in ("png", "svg"):
         assert (tmp_path / f"reproduction-standardised-advantages.{suffix}").exists()
+    table = (tmp_path / "reproduction.csv").read_text(encoding="utf-8").splitlines()
+    assert len(table) == 1 + len(trained_in_theory)
+    assert {line.split(",")[0] for line in table[1:]} == {run.job.id for run in trained_in_theory}
+
+
+SLACKER = ["reproduce", "--quick", "--claim", "slacker", "--output"]
 
 
 @pytest.mark.usefixtures("trained_in_theory")
 def test_one_claim_may_be_asked_for_and_a_failure_is_the_exit_status(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert main(["reproduce", "--quick", "--claim", "slacker", "--output", str(tmp_path)]) == 0
+    assert main([*SLACKER, str(tmp_path)]) == 0
     assert "## ties" not in (tmp_path / "reproduction.md").read_text(encoding="utf-8")
-    monkeypatch.setattr(ledger, "train_all", lambda runs, *_: [ideal(run) | {"true_return": 1.5} for run in runs])
-    assert main(["reproduce", "--quick", "--claim", "slacker", "--output", str(tmp_path)]) == 1
+    worth_little = {"true_return": 1.5, "effort": 0.0}
+    monkeypatch.setattr(ledger, "run_all", lambda runs, *_: [Result(worth_little) for _ in runs])
+    assert main([*SLACKER, str(tmp_path)]) == 1
+
+
+@pytest.mark.usefixtures("trained_in_theory")
+def test_verdicts_are_compared_with_a_record(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*SLACKER, str(tmp_path)]) == 0
+    record = tmp_path / "reproduction.json"
+    against = [*SLACKER, str(tmp_path / "again"), "--against", str(record)]
+    assert main(against) == 0
+    for key, value, said in (
+        ("verdict", "fail", "slacker: found pass, but .* says fail"),
+        ("plan", "0", "slacker: .* is of another experiment"),
+        ("claim", "other", "slacker: .* does not have it"),
+    ):
+        content = json.loads((tmp_path / "again" / "reproduction.json").read_text(encoding="utf-8"))
+        content[0][key] = value
+        record.write_text(json.dumps(content), encoding="utf-8")
+        capsys.readouterr()
+        assert main(against) == 1
+        assert re.search(said, capsys.readouterr().err)
+    record.write_text("[{}]", encoding="utf-8")
+    assert main(against) == 2
 
 
 def test_an_unknown_claim_lists_those_there_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -182,13 +245,34 @@ def test_an_unknown_claim_lists_those_there_are(tmp_path: Path, capsys: pytest.C
     assert not list(tmp_path.iterdir())
 
 
+def committed() -> list[dict[str, Any]]:
+    return json.loads((ROOT / "docs" / "reproduction.json").read_text(encoding="utf-8"))
+
+
 def test_the_committed_page_is_what_its_data_say() -> None:
-    records: list[dict[str, Any]] = json.loads((ROOT / "docs" / "reproduction.json").read_text(encoding="utf-8"))
     entries = [
         ledger.Entry(
-            CLAIMS[r["claim"]], Judgement(r["verdict"], r["found"], tuple(r["header"]), r["rows"]), r["agents"]
+            CLAIMS[r["claim"]],
+            Judgement(r["verdict"], r["found"], tuple(r["header"]), r["rows"]),
+            r["agents"],
+            r["plan"],
         )
-        for r in records
+        for r in committed()
     ]
     assert [entry.claim.id for entry in entries] == list(CLAIMS)
     assert ledger.page(entries, quick=False) == (ROOT / "docs" / "reproduction.md").read_text(encoding="utf-8")
+
+
+@every_claim
+def test_the_committed_record_is_of_the_present_experiment(id: str) -> None:
+    (record,) = (record for record in committed() if record["claim"] == id)
+    assert record["plan"] == ledger.plan_of(CLAIMS[id])
+    assert record["agents"] == sum(map(len, CLAIMS[id].runs(False).values()))
+
+
+def test_a_plan_changes_with_the_experiment(monkeypatch: pytest.MonkeyPatch) -> None:
+    claim: Claim = CLAIMS["slacker"]
+    before = ledger.plan_of(claim)
+    assert before == ledger.plan_of(claim)
+    monkeypatch.setattr(ledger, "default_hyperparameters", lambda *_: {"learning_rate": 1.0})
+    assert ledger.plan_of(claim) != before

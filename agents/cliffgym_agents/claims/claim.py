@@ -1,15 +1,18 @@
 """What a claim is: a sentence of the paper about learning, an experiment, and a predicate that was fixed before it."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from cliffgym_agents.runs import Run
+from cliffgym_agents.runs import Result, Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Measures = Sequence[Mapping[str, float]]
+Setting = tuple[Hashable, ...]
+"""What an experiment calls one of its settings, such as ("PPO", 0.02): the first cells of a row of its table."""
+Found = Mapping[Setting, Sequence[Result]]
+"""By setting what its seeds have shown."""
 Verdict = Literal["pass", "fail", "not measurable"]
 
 
@@ -41,9 +44,10 @@ class Claim:
         published: The figure that was published, or why there is none.
         predicate: What has to be found, as fixed before running.
         control: What must not be found where the claim's cause is taken away.
-        runs: The trainings, fewer of them if asked to be quick.
-        judge: From those runs and their measures to a judgement.
-        draw: From the same to a figure, or None.
+        settings: The runs by setting, whose seed is replaced; fewer of them if asked to be quick.
+        judge: From what was found to a judgement.
+        seeds: How many for each setting, if quick and if not.
+        draw: From what was found to a figure, or None.
     """
 
     id: str
@@ -52,9 +56,21 @@ class Claim:
     published: str
     predicate: str
     control: str
-    runs: Callable[[bool], list[Run]] = field(repr=False)
-    judge: Callable[[Sequence[Run], Measures], Judgement] = field(repr=False)
-    draw: "Callable[[Sequence[Run], Measures], Figure] | None" = field(default=None, repr=False)
+    settings: Callable[[bool], Mapping[Setting, Run]] = field(repr=False)
+    judge: Callable[[Found], Judgement] = field(repr=False)
+    seeds: tuple[int, int] = (3, 10)
+    draw: "Callable[[Found], Figure] | None" = field(default=None, repr=False)
+
+    def runs(self, quick: bool) -> dict[Setting, list[Run]]:
+        """The runs of each setting, one for each seed. The quick ones are among the others.
+
+        Every run keeps its policy, so that claims with equal runs share them.
+        """
+        seeds = range(self.seeds[0 if quick else 1])
+        return {
+            setting: [replace(run, seed=seed, keep_policy=True) for seed in seeds]
+            for setting, run in self.settings(quick).items()
+        }
 
 
 def verdict(holds: bool, control: bool) -> Verdict:
