@@ -30,7 +30,7 @@ def made_for(run: Run) -> Scenario:
 def judged(claim: Claim, spoiled: Chosen = nothing, at: int | None = None) -> Judgement:
     """The judgement of agents that are optimal, and where spoiled untrained; if only for a moment, `at` says when."""
     found = {}
-    for setting, runs in claim.runs(True).items():
+    for setting, runs in claim.runs(False).items():
         made = made_for(runs[0])
         learned = exact_measures(made, optimal(made.mdp, made.reward(runs[0].reward)).policy)
         untrained = exact_measures(made, uniform_policy(made.mdp))
@@ -112,11 +112,11 @@ def test_figures_show_what_was_found() -> None:
         assert claim.draw is not None
     found = {
         setting: [Result({"tampered": 0.25 * i, "flagged": 0.5}) for i, _ in enumerate(runs)]
-        for setting, runs in PRESSURE.runs(True).items()
+        for setting, runs in PRESSURE.runs(False).items()
     }
     (axes,) = PRESSURE.draw(found).axes  # type: ignore[misc]  # it has one
     (tampered,) = [line for line in axes.lines if line.get_label() == "PPO, tampered"]
-    np.testing.assert_array_equal(tampered.get_ydata(), [0, 0.25] * 8)
+    np.testing.assert_array_equal(tampered.get_ydata(), [0, 0.25, 0.5, 0.75, 1] * 8)
     exact = axes.lines[0]
     jumps = np.asarray(exact.get_xdata())[1:-1:2]
     np.testing.assert_allclose(jumps, [0.03 / 0.93, 3.5, 18.5, 33.5])

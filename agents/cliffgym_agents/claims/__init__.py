@@ -4,9 +4,12 @@ from collections.abc import Mapping
 
 from cliffgym_agents.claims.claim import Claim, Judgement
 from cliffgym_agents.claims.coefficient import COEFFICIENT
+from cliffgym_agents.claims.deception import DECEPTION, DECEPTION_TRAINING, PRESSURE
 from cliffgym_agents.claims.hidden_difficulty import HIDDEN_DIFFICULTY
 from cliffgym_agents.claims.length import LENGTH_CLIFFS, LENGTH_CONTROL
 from cliffgym_agents.claims.lipschitz import SMOOTH
+from cliffgym_agents.claims.multi_reward import CURATION, MIXTURE, PERTURBATION
+from cliffgym_agents.claims.obedience import OBEDIENCE, OBEDIENCE_PRICE
 from cliffgym_agents.claims.reference import REFERENCE
 from cliffgym_agents.claims.repair import REPAIR
 from cliffgym_agents.claims.slacker import SLACKER
@@ -27,6 +30,14 @@ _CLAIMS = (
     LENGTH_CONTROL,
     SOPHISTRY,
     SOPHISTRY_CLIFFS,
+    DECEPTION,
+    PRESSURE,
+    DECEPTION_TRAINING,
+    OBEDIENCE,
+    OBEDIENCE_PRICE,
+    PERTURBATION,
+    MIXTURE,
+    CURATION,
     COEFFICIENT,
 )
 

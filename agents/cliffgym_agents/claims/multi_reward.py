@@ -164,7 +164,7 @@ PERTURBATION = Claim(
     "probability at least 0.95 for every agent without entropy.",
     settings=_perturbation_settings,
     judge=_judge_perturbation,
-    seeds=(3, 5),
+    seeds=(2, 5),
     draw=_draw_perturbation,
 )
 
@@ -277,5 +277,5 @@ CURATION = Claim(
     control="Every agent trained on all prompts is within 0.01 of that optimum.",
     settings=_curation_settings,
     judge=_judge_curation,
-    seeds=(3, 10),
+    seeds=(2, 10),
 )

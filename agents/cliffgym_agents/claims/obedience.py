@@ -82,7 +82,7 @@ _UNPAID: Setting = ("incomplete", "", _TOKENS)
 
 
 def _price_settings(quick: bool) -> dict[Setting, Run]:
-    weights = (_DEAR, 2.5) if quick else _WEIGHTS
+    weights = (_DEAR,) if quick else _WEIGHTS
     found: dict[Setting, Run] = {
         ("true", w, _TOKENS): Run(_ID, "true", 0.0, 0, {"obedience_weight": w}) for w in weights
     }
