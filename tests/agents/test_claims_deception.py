@@ -68,14 +68,6 @@ def test_a_control_that_does_not_hold_is_no_verdict(id: str) -> None:
     assert judged(CLAIMS[id], SPOILED[id][1]).verdict == "not measurable"
 
 
-@every_claim
-def test_quick_runs_are_among_all(id: str) -> None:
-    quick, full = CLAIMS[id].runs(True), CLAIMS[id].runs(False)
-    for setting, runs in quick.items():
-        assert 0 < len(runs) < len(full[setting])
-        assert [run.job.id for run in runs] == [run.job.id for run in full[setting][: len(runs)]]
-
-
 @pytest.mark.parametrize("pressure", [0.01, 0.05, 0.1, 0.5, 2.0, 5.0, 25.0, 40.0])
 def test_every_pressure_counts(pressure: float) -> None:
     assert judged(PRESSURE, lambda s: s == ("cot_pressure", pressure, "network")).verdict == "fail"

@@ -142,16 +142,6 @@ def test_what_is_said_of_every_seed_is_broken_by_one(id: str, kind: int, way: in
     assert CLAIMS[id].judge(found).verdict == ("fail", "not measurable")[kind]
 
 
-@every_claim
-def test_quick_runs_are_some_of_the_full_ones(id: str) -> None:
-    quick, full = CLAIMS[id].runs(True), CLAIMS[id].runs(False)
-    assert set(quick) <= set(full)
-    for setting, runs in quick.items():
-        assert [run.job.id for run in runs] == [run.job.id for run in full[setting][: len(runs)]]
-    ids = [run.job.id for runs in full.values() for run in runs]
-    assert len(set(ids)) == len(ids) > sum(map(len, quick.values()))
-
-
 def number(cell: object) -> float:
     assert isinstance(cell, float)
     return cell

@@ -53,14 +53,6 @@ def test_what_is_not_as_claimed_fails_and_a_broken_control_is_no_verdict(
     assert judged(claim, lambda s: s == setting).verdict == verdict
 
 
-@every_claim
-def test_quick_runs_are_among_all(id: str) -> None:
-    quick, full = CLAIMS[id].runs(True), CLAIMS[id].runs(False)
-    assert 0 < sum(map(len, quick.values())) < sum(map(len, full.values()))
-    for setting, runs in quick.items():
-        assert [run.job.id for run in runs] == [run.job.id for run in full[setting][: len(runs)]]
-
-
 def test_the_exact_column_has_the_facts_of_the_scenario() -> None:
     rows = judged(OBEDIENCE_PRICE).rows
     exact = {(row[1], row[3]): row[4] for row in rows if row[0] == "true"}
