@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from cliffgym_agents import exact_measures
-from cliffgym_agents.runs import Run, train_all
+from cliffgym_agents.runs import Run, run_all
 
 from cliffgym import SCENARIOS, Scenario, scenario
 from cliffgym.analysis import OutcomeInterval, outcome_intervals, regret_interval
@@ -198,7 +198,7 @@ def main() -> None:
     settings += [("Cliff-LengthControl-v0", "true", {"deviation_penalty": price}) for price in COEFFICIENTS]
     runs = [Run(id, name, 0.0, seed, kwargs) for id, name, kwargs in settings for seed in seeds]
     options.folder.mkdir(parents=True, exist_ok=True)
-    measures = train_all(runs, options.folder / "runs.json", "training")
+    measures = [found.measures for found in run_all(runs, options.folder / "runs.sqlite", "training")]
     groups = [measures[i : i + len(seeds)] for i in range(0, len(runs), len(seeds))]
     lessons = [Lesson(scenario(id, **kw), name, group) for (id, name, kw), group in zip(settings, groups, strict=True)]
     named, (curated, *coefficients) = lessons[: len(pairs)], lessons[len(pairs) :]

@@ -31,13 +31,17 @@ def test_core_needs_gymnasium_and_numpy_alone(bare_python: str, tmp_path: Path) 
     )
     done = subprocess.run([bare_python, "-W", "error", "-c", code], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    for absent in ("torch", "stable-baselines3", "matplotlib", "scipy", "pillow", "pyyaml"):
+    for absent in ("torch", "stable-baselines3", "matplotlib", "scipy", "pillow", "pyyaml", "distributed"):
         assert f"'{absent}'" not in done.stdout
 
 
 @pytest.mark.parametrize(
     ("arguments", "extra"),
-    [(["train", "Cliff-Slacker-v0"], "cliffgym[agents]"), (["demo"], "cliffgym[agents]")],
+    [
+        (["train", "Cliff-Slacker-v0"], "cliffgym[agents]"),
+        (["demo"], "cliffgym[agents]"),
+        (["sweep", "plan.yaml"], "cliffgym[agents]"),
+    ],
 )
 def test_commands_that_need_an_extra_name_it(
     bare_python: str, tmp_path: Path, arguments: list[str], extra: str
@@ -47,6 +51,12 @@ def test_commands_that_need_an_extra_name_it(
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert extra in done.stderr
+
+
+def test_sweeps_of_your_own_name_the_extra_they_need(bare_python: str, tmp_path: Path) -> None:
+    code = "try:\n    import cliffgym.sweeps\nexcept ImportError as error:\n    print(error)\n"
+    done = subprocess.run([bare_python, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert "pip install 'cliffgym[sweep]'" in done.stdout
 
 
 def test_listing_and_showing_need_no_extra(bare_python: str, tmp_path: Path) -> None:

@@ -16,7 +16,10 @@ import cliffgym
 IDS = list(cliffgym.SCENARIOS)
 every_id = pytest.mark.parametrize("id", IDS)
 
-EXTRAS = ["torch", "stable_baselines3", "sb3_contrib", "matplotlib", "scipy", "PIL", "pandas", "tensorboard", "tqdm"]
+EXTRAS = [
+    *["torch", "stable_baselines3", "sb3_contrib", "matplotlib", "scipy", "PIL", "pandas", "tensorboard", "tqdm"],
+    *["distributed", "dask", "filelock", "pyarrow", "sqlite3"],
+]
 SECTIONS = [
     "Description",
     "Action space",

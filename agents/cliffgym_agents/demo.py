@@ -12,7 +12,7 @@ from cliffgym.analysis import regret_interval
 from cliffgym.checks import integer
 from cliffgym.plots import DemoData, demo_figure, new_figure, save_figure
 from cliffgym.tables import text_table, write_csv
-from cliffgym_agents.runs import Run, train_all
+from cliffgym_agents.runs import Run, run_all
 
 BONUSES = (-0.05, 0.0, 0.02, 0.05, 0.1, 0.2)
 ENT_COEFS = (0.0, 0.1)
@@ -21,8 +21,8 @@ ENT_COEFS = (0.0, 0.1)
 def run_demo(folder: Path, num_seeds: int = 5) -> None:
     """Trains the agents of the demo, prints its tables and writes its figure.
 
-    Writes `runs.json` (finished runs: a repeated call goes on where an interrupted one stopped), `demo.csv`, `demo.png`
-    and `demo.svg`.
+    Writes `runs.sqlite` (finished runs: a repeated call goes on where an interrupted one stopped), `demo.csv`,
+    `demo.png` and `demo.svg`.
 
     Args:
         folder: Where to write.
@@ -45,7 +45,7 @@ def run_demo(folder: Path, num_seeds: int = 5) -> None:
         for ent_coef, bonus, seed in product(ENT_COEFS, BONUSES, seeds)
     ]
     slack = [Run("Cliff-Slacker-v0", reward, 0.0, seed) for reward, seed in product(("incomplete", "true"), seeds)]
-    measures = train_all([*cliff, *slack], folder / "runs.json", "training")
+    measures = run_all([*cliff, *slack], folder / "runs.sqlite", "training")
     shares = np.array([m["target_format"] for m in measures[: len(cliff)]]).reshape(2, len(BONUSES), -1)
     returns = np.array([m["true_return"] for m in measures[len(cliff) :]]).reshape(2, -1)
 
@@ -64,7 +64,7 @@ def run_demo(folder: Path, num_seeds: int = 5) -> None:
     ]
     print(text_table(["trained on", f"true return: mean of {num_seeds}", "lowest", "highest"], rows))
 
-    records = [_record(run) | found for run, found in zip([*cliff, *slack], measures, strict=True)]
+    records = [_record(run) | dict(found.measures) for run, found in zip([*cliff, *slack], measures, strict=True)]
     write_csv(folder / "demo.csv", records)
     figure = demo_figure(
         DemoData(BONUSES, ENT_COEFS, shares, returns, [row[0] for row in values], np.array([row[2:] for row in values]))

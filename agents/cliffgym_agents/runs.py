@@ -1,110 +1,150 @@
-"""Many trainings, spread over processes, each kept as soon as it is done."""
+"""One training or exact solution as plain data, and many of them on a cluster, each kept as soon as it is done."""
 
 import json
-import multiprocessing
-import os
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import stable_baselines3
 import torch
-from tqdm import tqdm
+from numpy.typing import NDArray
 
 import cliffgym
-from cliffgym.files import atomic_write
+from cliffgym.rewards import Weighting
+from cliffgym.sweeps import Job, Ledger, run_jobs
 from cliffgym_agents.defaults import default_hyperparameters
+from cliffgym_agents.exact_runs import EXACT, solve_exactly
 from cliffgym_agents.training import train
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training, as plain data: arguments of `train`."""
+    """One training, as plain data: arguments of `train`.
+
+    Attributes:
+        env_id: A registered id, whose module workers can import.
+        reward: A reward's name, or weights of components.
+        ent_coef: As for `train`; None for algorithms that have none.
+        seed: Of everything that is left to chance.
+        env_kwargs: Arguments of the environment.
+        algorithm: As for `train`; or "optimal" or "soft", which are solved and not trained, and know no seed. The
+            latter has the hyperparameters `temperature` and, if it likes, `reference`.
+        hyperparameters: Those that are not the default ones.
+        total_timesteps: Tokens to train on; None for the default.
+        evaluate_every: Tokens between exact evaluations during training; None for none.
+        keep_policy: Whether the result holds the policy table.
+    """
 
     env_id: str
-    reward: str
-    ent_coef: float | None
+    reward: str | Weighting
+    ent_coef: float | str | None
     seed: int
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
     algorithm: str = "ppo"
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     total_timesteps: int | None = None
+    evaluate_every: int | None = None
+    keep_policy: bool = False
 
-    @property
-    def key(self) -> str:
-        """The run, its hyperparameters and the versions that matter, in words: equal for equal runs only."""
-        made_by = {
-            "cliffgym": cliffgym.__version__,
-            "stable_baselines3": stable_baselines3.__version__,
-            "defaults": default_hyperparameters(self.algorithm, self.env_id),
-        }
-        return json.dumps({**made_by, **asdict(self)}, sort_keys=True)
+    @cached_property
+    def job(self) -> Job:
+        """The run as a job, whose id is equal for equal runs only: it covers defaults and versions, too."""
+        made_by: dict[str, Any] = {"cliffgym": cliffgym.__version__}
+        if self.algorithm not in EXACT:
+            made_by["stable_baselines3"] = stable_baselines3.__version__
+            made_by["defaults"] = default_hyperparameters(self.algorithm, self.env_id)
+        return Job(asdict(self), made_by, batch="exact" if self.algorithm in EXACT else None)
 
 
-def train_all(runs: Sequence[Run], ledger: Path, description: str) -> list[dict[str, float]]:
-    """Trains every run that the ledger does not hold yet and returns the exact measures of all.
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What a run has shown.
+
+    Attributes:
+        measures: As `exact_measures` has them.
+        history: The same during training, with `timesteps`; empty unless asked for.
+        policy: (S, A) the policy table, if it was kept.
+    """
+
+    measures: Mapping[str, float]
+    history: Sequence[Mapping[str, float]] = ()
+    policy: NDArray[np.float64] | None = None
+
+    def __getitem__(self, name: str) -> float:
+        """A measure."""
+        return self.measures[name]
+
+    @classmethod
+    def from_json(cls, text: str) -> "Result":
+        """The result that a ledger's row holds."""
+        content = json.loads(text)
+        policy = content.get("policy")
+        return cls(content["measures"], content.get("history", []), None if policy is None else np.array(policy))
+
+
+def execute_run(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What a worker does: trains or solves, and returns plain data.
 
     Args:
-        runs: What to train.
-        ledger: A JSON file of measures by `Run.key`. It is replaced, whole, after each run, so an interrupted call can
-            be repeated and goes on where it stopped.
+        content: A `Run` as a mapping.
+    """
+    run = Run(**content)
+    torch.set_num_threads(1)  # workers share the cores
+    if run.algorithm in EXACT:
+        measures, policy, history = (
+            *solve_exactly(run.env_id, run.reward, run.algorithm, run.env_kwargs, run.hyperparameters),
+            [],
+        )
+    else:
+        trained = train(
+            run.env_id,
+            run.algorithm,
+            reward=run.reward,
+            ent_coef=run.ent_coef,
+            seed=run.seed,
+            env_kwargs=run.env_kwargs,
+            hyperparameters=run.hyperparameters,
+            total_timesteps=run.total_timesteps,
+            evaluate_every=run.evaluate_every,
+        )
+        measures, policy, history = trained.measures, trained.policy_table, trained.history
+    result: dict[str, Any] = {"measures": measures}
+    if run.evaluate_every is not None:
+        result["history"] = history
+    if run.keep_policy:
+        result["policy"] = policy.tolist()
+    return result
+
+
+def run_all(runs: Sequence[Run], ledger: Path, description: str, scheduler: str | None = None) -> list[Result]:
+    """Does every run that the ledger does not hold yet, and returns the results of all.
+
+    Args:
+        runs: What to do; equal ones are done once. Runs that failed in an earlier call are tried again.
+        ledger: The SQLite file, as for `run_jobs`: an interrupted call can be repeated and goes on where it stopped.
         description: What the progress bar says.
+        scheduler: Address of a Dask scheduler; default processes of this machine.
 
     Returns:
-        The measures of each run, in the order of `runs`.
+        The result of each run, in the order of `runs`.
 
     Raises:
-        ValueError: The ledger is not such a file.
+        RuntimeError: A run failed, or some are missing because the sweep was stopped.
+        ValueError, TypeError, OSError: As `run_jobs`.
     """
-    done = _read(ledger)
-    missing = [run for run in runs if run.key not in done]
-    workers = min(
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, len(missing)
-    )
-    with tqdm(total=len(runs), initial=len(runs) - len(missing), desc=description, unit="agent") as bar:
-        if missing:
-            # Processes are spawned, not forked: torch's threads do not survive a fork.
-            context = multiprocessing.get_context("spawn")
-            with ProcessPoolExecutor(workers, context, torch.set_num_threads, (1,)) as pool:
-                futures = {pool.submit(_measures, run): run for run in missing}
-                try:
-                    for future in as_completed(futures):
-                        done[futures[future].key] = future.result()
-                        with atomic_write(ledger) as file:
-                            file.write(json.dumps(done, indent=1).encode())
-                        bar.update()
-                except BaseException:
-                    pool.shutdown(wait=False, cancel_futures=True)
-                    raise
-    return [done[run.key] for run in runs]
-
-
-def _measures(run: Run) -> dict[str, float]:
-    result = train(
-        run.env_id,
-        run.algorithm,
-        reward=run.reward,
-        ent_coef=run.ent_coef,
-        seed=run.seed,
-        env_kwargs=run.env_kwargs,
-        hyperparameters=run.hyperparameters,
-        total_timesteps=run.total_timesteps,
-    )
-    return result.measures
-
-
-def _read(ledger: Path) -> dict[str, dict[str, float]]:
-    if not ledger.exists():
-        return {}
-    try:
-        content = json.loads(ledger.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"ledger must be a JSON file of finished runs, got {ledger}: {error}; remove it") from error
-    rows = content.values() if isinstance(content, dict) else [content]
-    if not all(isinstance(row, dict) and "true_return" in row for row in rows):
-        raise ValueError(
-            f"ledger must be a JSON object of finished runs, got {type(content).__name__} in {ledger}; remove it"
+    jobs = [run.job for run in runs]
+    report = run_jobs(jobs, execute_run, ledger, scheduler=scheduler, retry_failed=True, description=description)
+    with Ledger.reading(ledger) as book:
+        rows = {row.id: row for row in book.rows(job.id for job in jobs)}
+    if report.failed:
+        first = rows[report.failed[0]]
+        raise RuntimeError(
+            f"{len(report.failed)} of {report.planned} runs failed, the first with {first.error}: {first.job[:300]}; "
+            f"all are in {ledger}"
         )
-    return content
+    if report.missing:
+        raise RuntimeError(f"{len(report.missing)} of {report.planned} runs are missing: {report.stopped}")
+    return [Result.from_json(rows[job.id].result or "") for job in jobs]

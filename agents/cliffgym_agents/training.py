@@ -21,6 +21,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.logger import Logger
+from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
 
 from cliffgym import CliffEnv, Scenario
@@ -33,11 +34,13 @@ from cliffgym_agents.callbacks import ExactEvaluation
 from cliffgym_agents.defaults import ALGORITHMS, default_hyperparameters
 from cliffgym_agents.grpo import GRPO
 from cliffgym_agents.kl_ppo import KLPPO
+from cliffgym_agents.maskable_tabular_policy import MaskableTabularPolicy
 from cliffgym_agents.measures import exact_measures
 from cliffgym_agents.readout import policy_table
 from cliffgym_agents.schedules import EntropySchedule, Schedule, parse_schedule
 from cliffgym_agents.soft_dqn import SoftDQN
 from cliffgym_agents.tabular_policy import TabularPolicy
+from cliffgym_agents.tabular_q_policy import TabularQPolicy
 from cliffgym_agents.vec_env import CliffVecEnv
 
 _CLASSES: dict[str, type[BaseAlgorithm]] = {
@@ -50,6 +53,12 @@ _CLASSES: dict[str, type[BaseAlgorithm]] = {
     "grpo": GRPO,
 }
 _OF_Q_VALUES = ("dqn", "soft_dqn")
+_TABLES: dict[str, type[BasePolicy]] = {
+    "dqn": TabularQPolicy,
+    "soft_dqn": TabularQPolicy,
+    "maskable_ppo": MaskableTabularPolicy,
+}
+"""What "TabularPolicy" means for algorithms that cannot take the class of that name."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +135,9 @@ def train(
         seed: Seeds the network, the environments and the draws of actions.
         env_kwargs: Keyword arguments of the environment: sizes of the scenario, `observation`, ...
         hyperparameters: Arguments of SB3's class that replace those of `default_hyperparameters`; also `n_envs`. The
-            `policy` may be "TabularPolicy", but not for DQN.
+            `policy` may be "TabularPolicy" for every algorithm: logits and values by state, or for DQN and SoftDQN
+            Q-values by state. It wants a larger `learning_rate` than the defaults of networks, such as 0.05. Another
+            policy than the default one does without its default `policy_kwargs`.
         evaluate_every: Time steps between exact evaluations during training; None for none.
         log_folder: Where TensorBoard's files go, and `history.csv` if there are evaluations.
         progress: Whether to show SB3's progress bar.
@@ -142,7 +153,7 @@ def train(
     (65, 7)
     """
     name = env_id.id if isinstance(env_id, Scenario) else str(env_id).removeprefix("cliffgym:")
-    settings = default_hyperparameters(choice("algorithm", algorithm, ALGORITHMS), name) | dict(hyperparameters or {})
+    settings = _merged(default_hyperparameters(choice("algorithm", algorithm, ALGORITHMS), name), hyperparameters or {})
     if "gamma" in settings:
         raise ValueError(f"gamma belongs to the scenario, got {settings['gamma']} as a hyperparameter: use env_kwargs")
     default_steps = settings.pop("n_timesteps")
@@ -158,16 +169,16 @@ def train(
     if "reward" in arguments:
         raise ValueError(f"reward must be an argument of its own, got {arguments['reward']!r} in env_kwargs")
 
-    def make_env() -> gym.Env[Any, Any]:
-        return _make_env(env_id, **arguments, reward=reward)
+    def make() -> gym.Env[Any, Any]:
+        return make_env(env_id, **arguments, reward=reward)
 
-    made = make_env()
+    made = make()
     inner = made.unwrapped  # read out and evaluated, never stepped
     if not isinstance(inner, CliffEnv):
         raise TypeError(f"env_id must make a CliffEnv, got {type(inner).__name__} from {env_id!r}")
     paid = paid_reward(made)
     n_envs = integer("n_envs", settings.pop("n_envs"), 1)
-    vec_env = _make_vec_env(made, make_env, n_envs, seed)
+    vec_env = _make_vec_env(made, make, n_envs, seed)
     log = None if log_folder is None else os.fspath(log_folder)
     settings |= _knowledge(algorithm, inner, settings)
     model = _make_model(algorithm, vec_env, settings, gamma=inner.mdp.gamma, seed=seed, tensorboard_log=log)
@@ -195,7 +206,14 @@ def train(
     return TrainingResult(model, inner.scenario, table, measures, history, record, wall_time)
 
 
-def _make_env(env_id: str | Scenario, **arguments: Any) -> gym.Env[Any, Any]:
+def _merged(defaults: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Hyperparameters, of which those `given` come first; what is said of the default policy holds for no other."""
+    if given.get("policy", defaults["policy"]) != defaults["policy"]:
+        defaults = {name: value for name, value in defaults.items() if name != "policy_kwargs"}
+    return defaults | dict(given)
+
+
+def make_env(env_id: str | Scenario, **arguments: Any) -> gym.Env[Any, Any]:
     """The environment of an id or a scenario; says so in this library's words if there is none."""
     if isinstance(env_id, Scenario):
         return CliffEnv(env_id, **arguments)
@@ -209,10 +227,10 @@ def _make_env(env_id: str | Scenario, **arguments: Any) -> gym.Env[Any, Any]:
         raise TypeError(f"env_id must make a CliffEnv, got {env_id!r}: {error}") from error
 
 
-def _make_vec_env(made: gym.Env[Any, Any], make_env: Callable[[], gym.Env[Any, Any]], n_envs: int, seed: int) -> VecEnv:
-    """The native batch of what `make_env` has `made`; SB3's list of copies if that is more than a plain `CliffEnv`."""
+def _make_vec_env(made: gym.Env[Any, Any], make: Callable[[], gym.Env[Any, Any]], n_envs: int, seed: int) -> VecEnv:
+    """The native batch of what `make` has `made`; SB3's list of copies if that is more than a plain `CliffEnv`."""
     if type(made) is not CliffEnv or made.render_mode is not None:
-        return make_vec_env(make_env, n_envs=n_envs, seed=seed)
+        return make_vec_env(make, n_envs=n_envs, seed=seed)
     # From the environment, not from the arguments: an id of the caller's may have brought some of its own. The model
     # seeds it.
     return CliffVecEnv(made.scenario, n_envs, made.reward_spec, oracle=made.oracle, observation=made.observation)
@@ -268,6 +286,17 @@ def _parameters(kind: type[BaseAlgorithm]) -> list[str]:
     return list(names)
 
 
+def hyperparameter_names(algorithm: str) -> list[str]:
+    """The hyperparameters that `train` takes for an algorithm.
+
+    Raises:
+        ValueError: The algorithm is unknown.
+    """
+    kind = _CLASSES[choice("algorithm", algorithm, ALGORITHMS)]
+    given = ("env", "gamma", "seed", "tensorboard_log", "_init_setup_model", "ent_coef")
+    return ["n_envs", *(name for name in _parameters(kind) if name not in given)]
+
+
 def _make_model(algorithm: str, vec_env: VecEnv, settings: dict[str, Any], **given: Any) -> BaseAlgorithm:
     """An SB3 model; refuses hyperparameters that its class does not have, or that are `given` by `train` itself."""
     kind = _CLASSES[algorithm]
@@ -281,10 +310,11 @@ def _make_model(algorithm: str, vec_env: VecEnv, settings: dict[str, Any], **giv
     lines = {n: parse_schedule(n, settings[n]) for n in ("learning_rate", "clip_range") if n in settings}
     arguments: dict[str, Any] = {"device": "cpu", **settings, **lines, **given}
     if arguments["policy"] in (TabularPolicy.__name__, TabularPolicy):
-        if algorithm in _OF_Q_VALUES:
-            raise ValueError(f"policy must be one of Q-values for {algorithm}, got {arguments['policy']!r}")
-        arguments["policy"] = TabularPolicy
+        arguments["policy"] = _TABLES.get(algorithm, TabularPolicy)
+    if arguments.get("policy_kwargs") is not None:
+        arguments["policy_kwargs"] = dict(arguments["policy_kwargs"])  # A2C writes its optimiser into it
     try:
         return kind(env=vec_env, **arguments)
     except (AssertionError, RuntimeError, TypeError) as error:
-        raise ValueError(f"hyperparameters must suit SB3's {kind.__name__}, got {settings}: {error}") from error
+        shown = {name: value for name, value in settings.items() if not isinstance(value, np.ndarray)}  # too long
+        raise ValueError(f"hyperparameters must suit SB3's {kind.__name__}, got {shown}: {error}") from error

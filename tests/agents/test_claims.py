@@ -73,7 +73,7 @@ def as_meant(run: Run) -> np.ndarray:
 
 def softly(run: Run) -> np.ndarray:
     made = scenario(run.env_id, **run.env_kwargs)
-    return soft(made.mdp, made.reward("true"), run.ent_coef or 0.1).policy
+    return soft(made.mdp, made.reward("true"), float(run.ent_coef or 0.1)).policy
 
 
 def by_chance(run: Run) -> np.ndarray:
@@ -94,16 +94,16 @@ SPOILED: dict[str, tuple[Change, Change]] = {
         replaced(lambda s, r: bool(r.ent_coef), by_chance),
     ),
     "lipschitz": (
-        replaced(lambda s, r: r.algorithm == "soft_dqn" and s[2] > 0, as_meant),
+        replaced(lambda s, r: r.algorithm == "soft_dqn" and s[2] != 0, as_meant),
         replaced(lambda s, r: is_standardised(r), softly),
     ),
     "standardised-advantages": (
         replaced(lambda s, r: is_standardised(r), softly),
-        replaced(lambda s, r: not is_standardised(r) and s[1] > 0, as_meant),
+        replaced(lambda s, r: not is_standardised(r) and s[1] != 0, as_meant),
     ),
     "not-the-network": (
         replaced(lambda s, r: is_standardised(r), softly),
-        replaced(lambda s, r: not is_standardised(r) and s[1] > 0, as_meant),
+        replaced(lambda s, r: not is_standardised(r) and s[1] != 0, as_meant),
     ),
     "entropy-does-not-repair": (
         replaced(lambda s, r: s == ("incomplete", 0.1), as_meant),

@@ -1,0 +1,76 @@
+"""Sweeps of trainings and exact solutions, from a plan to a table."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from cliffgym.sweeps import Job, Ledger, Report, export, run_jobs
+from cliffgym.sweeps.export import check_format
+from cliffgym_agents.runs import Run, execute_run
+from cliffgym_agents.sweep_plan import plan_runs, read_plan
+
+__all__ = ["plan_runs", "read_plan", "sweep"]
+
+
+def sweep(
+    runs: Sequence[Run],
+    ledger: str | os.PathLike[str],
+    *,
+    scheduler: str | None = None,
+    workers: int | None = None,
+    retry_failed: bool = False,
+    exports: Sequence[str | os.PathLike[str]] = (),
+    progress: bool = True,
+) -> Report:
+    """Does the runs that the ledger does not hold yet, and writes the table of those that it holds.
+
+    Workers are spawned: a script calls this under `if __name__ == "__main__":`.
+
+    Args:
+        runs: What to do, such as `plan_runs` and `read_plan` give.
+        ledger: The SQLite file, as for `cliffgym.sweeps.run_jobs`.
+        scheduler: Address of a Dask scheduler; default processes of this machine.
+        workers: Their number; default one for each core.
+        retry_failed: Whether to try runs again that failed in an earlier call.
+        exports: Files that end in ".csv" or ".parquet".
+        progress: Whether there is a progress bar.
+
+    Returns:
+        What is there and what is not.
+
+    Raises:
+        ValueError, TypeError, OSError, ImportError: As `run_jobs` and `export`.
+    """
+    for path in exports:  # before the work, not after it
+        check_format(path)
+        if Path(path).resolve() == Path(ledger).resolve():
+            raise ValueError(f"export must be another file than the ledger, got {os.fspath(path)} for both")
+    jobs = [run.job for run in runs]
+    report = run_jobs(
+        jobs,
+        execute_run,
+        ledger,
+        scheduler=scheduler,
+        workers=workers,
+        retry_failed=retry_failed,
+        progress=progress,
+    )
+    try:
+        _write(jobs, ledger, exports)
+    except OSError as error:
+        if report.stopped is None:
+            raise
+        return replace(report, stopped=f"{report.stopped}; and no table: {error}")  # a full disk has room for neither
+    return report
+
+
+def _write(jobs: Sequence[Job], ledger: str | os.PathLike[str], exports: Sequence[str | os.PathLike[str]]) -> None:
+    """The tables, in the plan's order, whoever came first."""
+    if not exports:
+        return
+    with Ledger.reading(ledger) as book:
+        rows = {row.id: row for row in book.rows(job.id for job in jobs)}
+    planned = [rows[id] for id in dict.fromkeys(job.id for job in jobs) if id in rows]
+    for path in exports:
+        export(planned, path)
