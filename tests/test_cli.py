@@ -12,6 +12,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+from cliffgym_agents.runs import Result
 
 import cliffgym
 from cliffgym import expected_components, optimal, scenario
@@ -19,6 +20,7 @@ from cliffgym.analysis import regret_interval
 from cliffgym.cli import main
 
 IDS = list(cliffgym.SCENARIOS)
+RUNS = ["runs.sqlite", "runs.sqlite.lock"]
 TINY = ["train", "Cliff-Slacker-v0", "--steps", "1024"]
 
 every_id = pytest.mark.parametrize("id", IDS)
@@ -227,14 +229,14 @@ def test_train_takes_an_environment_that_a_user_registered(capsys: pytest.Captur
 # demo
 
 
-def made_up_measures(runs: Any, ledger: Path, description: str) -> list[dict[str, float]]:
-    return [{"target_format": 0.5, "true_return": 1.25, "seed_times_ten": 10.0 * run.seed} for run in runs]
+def made_up_results(runs: Any, ledger: Path, description: str) -> list[Result]:
+    return [Result({"target_format": 0.5, "true_return": 1.25, "seed_times_ten": 10.0 * run.seed}) for run in runs]
 
 
 def test_demo_prints_its_tables_and_writes_its_files(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cliffgym_agents.demo.train_all", made_up_measures)
+    monkeypatch.setattr("cliffgym_agents.demo.run_all", made_up_results)
     text = output(capsys, "demo", "--seeds", "2", "--output", "here")
     for id in IDS:
         assert (f"\n{id} " in text) == (id != "Cliff-Garnet-v0")  # a random MDP tells no story
@@ -258,7 +260,7 @@ def test_demo_prints_its_tables_and_writes_its_files(
 def test_demo_trains_once(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["demo", "--seeds", "1", "--output", "here"]) == 0
     first = capsys.readouterr().out
-    assert sorted(path.name for path in Path("here").iterdir()) == ["demo.csv", "demo.png", "demo.svg", "runs.json"]
+    assert sorted(path.name for path in Path("here").iterdir()) == ["demo.csv", "demo.png", "demo.svg", *RUNS]
     with Path("here/demo.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 2 * 6 + 2
@@ -268,11 +270,11 @@ def test_demo_trains_once(capsys: pytest.CaptureFixture[str]) -> None:
     assert shares[0.1, 0.02] == pytest.approx(np.exp(0.2) / (np.exp(0.2) + 3), abs=0.03)
     assert float(rows[-1]["true_return"]) == pytest.approx(2, rel=0.02)
 
-    before, started = Path("here/runs.json").stat(), time.perf_counter()
+    before, started = Path("here/runs.sqlite").stat(), time.perf_counter()
     assert main(["demo", "--seeds", "1", "--output", "here"]) == 0
     assert time.perf_counter() - started < 5
     assert capsys.readouterr().out == first
-    after = Path("here/runs.json").stat()
+    after = Path("here/runs.sqlite").stat()
     assert (after.st_mtime_ns, after.st_ino) == (before.st_mtime_ns, before.st_ino)
 
 
@@ -375,7 +377,7 @@ def test_a_missing_package_of_the_agents_is_told_with_its_extra(
 def test_demo_tells_at_once_that_matplotlib_is_missing(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cliffgym_agents.demo.train_all", made_up_measures)
+    monkeypatch.setattr("cliffgym_agents.demo.run_all", made_up_results)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     line = error_line(capsys, "demo")
     assert line == "cliffgym: error: figures need matplotlib, which is not installed: pip install 'cliffgym[plots]'"

@@ -94,10 +94,8 @@ def execute_run(content: Mapping[str, Any]) -> dict[str, Any]:
     run = Run(**content)
     torch.set_num_threads(1)  # workers share the cores
     if run.algorithm in EXACT:
-        measures, policy, history = (
-            *solve_exactly(run.env_id, run.reward, run.algorithm, run.env_kwargs, run.hyperparameters),
-            [],
-        )
+        measures, policy = solve_exactly(run.env_id, run.reward, run.algorithm, run.env_kwargs, run.hyperparameters)
+        history = []
     else:
         trained = train(
             run.env_id,

@@ -26,7 +26,20 @@ _WITHOUT_ENTROPY = (*EXACT, "dqn", "soft_dqn")
 
 
 class _Loader(yaml.SafeLoader):
-    """Takes 1e-3 for a number, which for YAML 1.1 is a text: it wants a dot."""
+    """Takes 1e-3 for a number, which for YAML 1.1 is a text: it wants a dot. Refuses keys that stand twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """The mapping; YAML's own would drop all but the last value of a key."""
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag != _MERGE]
+        for i, key in enumerate(keys):
+            if key in keys[:i]:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key must stand once, got {key!r} twice", node.value[i][0].start_mark
+                )
+        return super().construct_mapping(node, deep)
+
+
+_MERGE = "tag:yaml.org,2002:merge"
 
 
 _Loader.add_implicit_resolver(

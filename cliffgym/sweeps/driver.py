@@ -80,18 +80,21 @@ def run_jobs(
         ledger: The SQLite file. No other sweep may be writing it.
         scheduler: Address of a Dask scheduler, such as "tcp://127.0.0.1:8786"; default a cluster of processes made for
             this call.
-        workers: Processes of that cluster; default one for each core.
+        workers: Processes of that cluster; default one for each core. Not with `scheduler`, which has its own.
         retry_failed: Whether to try jobs again that failed in an earlier call.
         description: What the progress bar says.
         progress: Whether there is one.
         on_rows: Called with rows once they are stored.
 
     Raises:
-        ValueError: The file is no ledger of this version, another sweep is writing it, or the address is none.
+        ValueError: The file is no ledger of this version, another sweep is writing it, the address is none, or it
+            goes with a number of workers.
         TypeError: A job is not plain data.
-        OSError: The ledger cannot be opened, or the scheduler cannot be reached.
+        OSError: The ledger cannot be opened or written, or the scheduler cannot be reached.
         VersionMismatchError: A worker has another version of CliffGym.
     """
+    if scheduler is not None and workers is not None:
+        raise ValueError(f"workers must be left out with a scheduler, which has its own, got {workers!r}")
     plan = {job.id: job for job in jobs}
     num_workers = num_cores() if workers is None else integer("workers", workers, 1)
     with Ledger.writing(ledger) as book:

@@ -211,6 +211,8 @@ def test_a_plan_is_read_from_yaml(tmp_path: Path) -> None:
         (b"seeds: [1", ValueError, "plan must be YAML, got {path}: "),
         (b"\xff\xfe\x00", ValueError, "plan must be YAML, got {path}: "),
         (b"!!python/object/apply:os.getpid []", ValueError, "plan must be YAML, got {path}: "),
+        (b"seeds: 1\nseeds: 2", ValueError, "plan must be YAML, got {path}: key must stand once, got 'seeds' twice"),
+        (b"hyper: {a: 1, a: 2}", ValueError, "plan must be YAML, got {path}: key must stand once, got 'a' twice"),
         (b"", TypeError, r"grid must be a mapping, got None \(in grid 0 of {path}\)"),
         (b"grids: 3", TypeError, "grids must be a list of grids, at least one, got 3 of {path}"),
         (b"scenario: Nowhere-v0", ValueError, r"env_id must be .* \(in grid 0 of {path}\)"),
@@ -505,7 +507,8 @@ def address(tmp_path_factory: pytest.TempPathFactory, workers_environment: dict[
     file = folder / "scheduler.json"
     at = ["--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", str(file)]
     of = ["--nthreads", "1", "--memory-limit", "0", "--local-directory", str(folder)]
-    commands = [["dask_scheduler", *at, "--port", "0"], ["dask_worker", *at, *of], ["dask_worker", *at, *of]]
+    until = ["--port", "0", "--idle-timeout", "3600"]  # should nobody be left to end it
+    commands = [["dask_scheduler", *at, *until], ["dask_worker", *at, *of], ["dask_worker", *at, *of]]
     with contextlib.ExitStack() as stack:
         for number, command in enumerate(commands):
             errors = stack.enter_context((folder / f"{number}.err").open("wb"))

@@ -320,7 +320,8 @@ class Cluster:
 def _start_cluster(folder: Path, environment: dict[str, str], workers: int, threads: int) -> Cluster:
     file = folder / "scheduler.json"
     at = ["--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", str(file)]
-    scheduler = _start("dask_scheduler", [*at, "--port", "0"], folder / "scheduler.err", environment)
+    until = ["--port", "0", "--idle-timeout", "3600"]  # should nobody be left to end it
+    scheduler = _start("dask_scheduler", [*at, *until], folder / "scheduler.err", environment)
     of = ["--nthreads", str(threads), "--memory-limit", "0", "--local-directory", str(folder)]
     started = [_start("dask_worker", [*at, *of], folder / f"worker-{i}.err", environment) for i in range(workers)]
     cluster = Cluster("", scheduler, started)

@@ -303,6 +303,12 @@ def test_workers_must_be_a_positive_number(tmp_path: Path, workers: Any) -> None
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_scheduler_has_its_own_workers(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="workers must be left out with a scheduler, which has its own, got 2"):
+        run_jobs([Job({}, {})], _work, tmp_path / "ledger.sqlite", scheduler="tcp://127.0.0.1:8786", workers=2)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("address", ["http://127.0.0.1:8786", "ftp://there"])
 def test_an_address_of_another_kind_is_refused(tmp_path: Path, address: str) -> None:
     with pytest.raises(ValueError, match=f"scheme of the scheduler's address must be one of .* of {address}"):

@@ -70,6 +70,7 @@ OBEDIENCE = Claim(
     control="Trained on `true`, correctness is above 0.95 and soft obedience above 0.6 for every seed.",
     settings=_settings,
     judge=_judge,
+    seeds=(2, 10),
 )
 
 # The price of obedience

@@ -69,6 +69,7 @@ SOPHISTRY = Claim(
     control="Trained on `true`, correctness rises by at least 0.05 for every seed.",
     settings=_settings,
     judge=_judge,
+    seeds=(2, 10),
 )
 
 
@@ -77,7 +78,7 @@ def _cliff_settings(quick: bool) -> dict[Setting, Run]:
         ent_coef, hyperparameters = _AGENTS[label]
         return Run(_ID, reward, ent_coef, 0, {"gullibility": gullibility}, "ppo", hyperparameters)
 
-    tried = [(_PPO, "incomplete", g) for g in ((0.2, 0.3, 0.6, 0.82, 0.93) if quick else _GULLIBILITIES)]
+    tried = [(_PPO, "incomplete", g) for g in ((0.2, 0.82, 0.93) if quick else _GULLIBILITIES)]
     tried.append((_PPO, "true", 0.93))
     # These came after the predicate had been judged, to find out why it had failed.
     tried += [(label, "incomplete", g) for label in (_TABLE, _ANNEALED) for g in ((0.82,) if quick else (0.3, 0.82))]
