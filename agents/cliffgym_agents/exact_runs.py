@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cliffgym import optimal, scenario, soft
-from cliffgym.checks import choice
+from cliffgym import CliffEnv, optimal, soft
+from cliffgym.checks import choice, listing
 from cliffgym.rewards import Weighting
 from cliffgym_agents.measures import exact_measures
+from cliffgym_agents.training import make_env
 
 EXACT = ("optimal", "soft")
 ARGUMENTS: Mapping[str, tuple[str, ...]] = {"optimal": (), "soft": ("temperature", "reference")}
@@ -29,11 +30,11 @@ def solve_exactly(
     """The exact measures and the policy (S, A) of an exact solution.
 
     Args:
-        env_id: A scenario's id.
+        env_id: An environment's id.
         reward: A reward's name, or weights of components.
         algorithm: "optimal", uniform among optimal actions; or "soft".
-        env_kwargs: Arguments of the scenario.
-        hyperparameters: None for the former; `temperature` (default 0.1) and `reference` (S, A) for the latter.
+        env_kwargs: Arguments of the environment.
+        hyperparameters: None for the former; `temperature`, and `reference` (S, A) if there is one, for the latter.
 
     Raises:
         ValueError: Something unknown, or a value that does not suit.
@@ -41,11 +42,16 @@ def solve_exactly(
     """
     for name in hyperparameters:
         choice(f"hyperparameter of {algorithm}", name, ARGUMENTS[algorithm])
-    made = scenario(env_id, **env_kwargs)
+    env = make_env(env_id, **env_kwargs).unwrapped
+    if not isinstance(env, CliffEnv):
+        raise TypeError(f"env_id must make a CliffEnv, got {type(env).__name__} from {env_id!r}")
+    made = env.scenario
     table = made.reward(reward)
     if algorithm == "optimal":
         policy = optimal(made.mdp, table).policy
         return exact_measures(made, policy, reward), policy
-    temperature, reference = hyperparameters.get("temperature", 0.1), hyperparameters.get("reference")
+    if "temperature" not in hyperparameters:
+        raise ValueError(f"hyperparameters of soft must have a temperature, got {listing(hyperparameters) or 'none'}")
+    temperature, reference = hyperparameters["temperature"], hyperparameters.get("reference")
     policy = soft(made.mdp, table, temperature, reference).policy
     return exact_measures(made, policy, reward, temperature, reference), policy

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import stable_baselines3
 import torch
 from numpy.typing import NDArray
 
-import cliffgym
 from cliffgym.rewards import Weighting
 from cliffgym.sweeps import Job, Ledger, run_jobs
 from cliffgym_agents.defaults import default_hyperparameters
 from cliffgym_agents.exact_runs import EXACT, solve_exactly
 from cliffgym_agents.training import train
+
+_PACKAGES = ("stable_baselines3", "sb3_contrib", "torch")
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,15 @@ class Run:
         ent_coef: As for `train`; None for algorithms that have none.
         seed: Of everything that is left to chance.
         env_kwargs: Arguments of the environment.
-        algorithm: As for `train`; or "optimal" or "soft", which are solved and not trained, and know no seed. The
-            latter has the hyperparameters `temperature` and, if it likes, `reference`.
+        algorithm: As for `train`; or "optimal" or "soft", which are solved and not trained: their `ent_coef` is None
+            and their `seed` 0. The latter has the hyperparameters `temperature` and, if it likes, `reference`.
         hyperparameters: Those that are not the default ones.
         total_timesteps: Tokens to train on; None for the default.
         evaluate_every: Tokens between exact evaluations during training; None for none.
         keep_policy: Whether the result holds the policy table.
+
+    Raises:
+        ValueError: An exact solution is given a coefficient, a seed, or tokens.
     """
 
     env_id: str
@@ -51,12 +54,18 @@ class Run:
 
     @cached_property
     def job(self) -> Job:
-        """The run as a job, whose id is equal for equal runs only: it covers defaults and versions, too."""
-        made_by: dict[str, Any] = {"cliffgym": cliffgym.__version__}
-        if self.algorithm not in EXACT:
-            made_by["stable_baselines3"] = stable_baselines3.__version__
-            made_by["defaults"] = default_hyperparameters(self.algorithm, self.env_id)
-        return Job(asdict(self), made_by, batch="exact" if self.algorithm in EXACT else None)
+        """The run as a job, whose id covers default hyperparameters and versions of packages, too."""
+        if self.algorithm in EXACT:
+            return Job(asdict(self), batch="exact")
+        defaults = default_hyperparameters(self.algorithm, self.env_id)
+        return Job(asdict(self), {"defaults": defaults}, packages=_PACKAGES)
+
+    def __post_init__(self) -> None:
+        """Refuses what an exact solution would not look at."""
+        unused = {"ent_coef": None, "seed": 0, "total_timesteps": None, "evaluate_every": None}
+        for name, value in unused.items():
+            if self.algorithm in EXACT and getattr(self, name) != value:
+                raise ValueError(f"{name} must be left out for {self.algorithm}, got {getattr(self, name)!r}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,8 +87,14 @@ class Result:
         return self.measures[name]
 
     @classmethod
-    def from_json(cls, text: str) -> "Result":
-        """The result that a ledger's row holds."""
+    def from_json(cls, text: str | None) -> "Result":
+        """The result that a ledger's row holds.
+
+        Raises:
+            ValueError: It holds none, because the run failed.
+        """
+        if text is None:
+            raise ValueError("row must be of a run that is done, got one that failed")
         content = json.loads(text)
         policy = content.get("policy")
         return cls(content["measures"], content.get("history", []), None if policy is None else np.array(policy))
@@ -145,4 +160,4 @@ def run_all(runs: Sequence[Run], ledger: Path, description: str, scheduler: str 
         )
     if report.missing:
         raise RuntimeError(f"{len(report.missing)} of {report.planned} runs are missing: {report.stopped}")
-    return [Result.from_json(rows[job.id].result or "") for job in jobs]
+    return [Result.from_json(rows[job.id].result) for job in jobs]

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from cliffgym import CliffEnv, Scenario
@@ -80,10 +81,13 @@ def plan_runs(plan: object) -> list[Run]:
             - `seeds`: how many (default 1: 0, 1, ...), or a list of them;
             - `evaluate_every`: tokens between exact evaluations during training.
 
+            The last three mean nothing to what is solved and not trained.
+
             YAML takes an unquoted `true` for a truth value; as a reward it means the one of that name.
 
     Raises:
-        ValueError: An unknown name or a bad value; every scenario, reward and hyperparameter is looked at.
+        ValueError: An unknown name or a bad value. Every scenario and reward is made; of hyperparameters of trainings
+            the names are looked at.
         TypeError: A value of the wrong type.
 
     >>> runs = plan_runs({"scenario": "Cliff-TieBreaker-v0", "set": {"bonus": [0, 0.1]}, "reward": "true", "seeds": 3})
@@ -129,19 +133,14 @@ def _grid(grid: object) -> Iterator[Run]:
         _seeds(grid.get("seeds", 1)),
     ]
     every = grid.get("evaluate_every")
+    every = None if every is None else integer("evaluate_every", every, 1)
     made: dict[str, Scenario] = {}
     for id, kwargs, reward, algorithm, hyper, ent_coef, steps, seed in itertools.product(*axes):
-        run = Run(
-            id,
-            "true" if reward is True else reward,
-            ent_coef,
-            seed,
-            kwargs,
-            algorithm,
-            hyper,
-            steps,
-            None if every is None else integer("evaluate_every", every, 1),
-        )
+        named = "true" if reward is True else reward
+        if algorithm in EXACT:  # nothing is drawn, and nothing takes its time
+            run = Run(id, named, ent_coef, 0, kwargs, algorithm, hyper)
+        else:
+            run = Run(id, named, ent_coef, seed, kwargs, algorithm, hyper, steps, every)
         yield _checked(run, made)
 
 
@@ -188,11 +187,11 @@ def _checked(run: Run, made: dict[str, Scenario]) -> Run:
     if "reward" in run.env_kwargs:
         raise ValueError("reward must be a key of its own, got it in set")
     _scenario(run, made).reward(run.reward)
-    if not exact:
-        return run
-    if "temperature" in run.hyperparameters:
-        number("temperature", run.hyperparameters["temperature"])
-    return Run(run.env_id, run.reward, None, 0, run.env_kwargs, run.algorithm, run.hyperparameters)  # nothing is drawn
+    if run.algorithm == "soft":
+        if "temperature" not in run.hyperparameters:
+            raise ValueError("hyper of soft must have a temperature, got none")
+        number("temperature", run.hyperparameters["temperature"], np.nextafter(0, 1))
+    return run
 
 
 def _scenario(run: Run, made: dict[str, Scenario]) -> Scenario:

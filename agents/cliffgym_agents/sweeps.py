@@ -7,10 +7,10 @@ from pathlib import Path
 
 from cliffgym.sweeps import Job, Ledger, Report, export, run_jobs
 from cliffgym.sweeps.export import check_format
-from cliffgym_agents.runs import Run, execute_run
+from cliffgym_agents.runs import Result, Run, execute_run
 from cliffgym_agents.sweep_plan import plan_runs, read_plan
 
-__all__ = ["plan_runs", "read_plan", "sweep"]
+__all__ = ["Result", "Run", "plan_runs", "read_plan", "sweep"]
 
 
 def sweep(

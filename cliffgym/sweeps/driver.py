@@ -8,15 +8,14 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from distributed import Client, Future, KilledWorker
 from tqdm import tqdm
 
-import cliffgym
 from cliffgym.checks import integer
 from cliffgym.sweeps.cluster import connect, num_cores
-from cliffgym.sweeps.execution import VersionMismatchError, Work, execute, machine, now, versions
+from cliffgym.sweeps.execution import VersionMismatchError, Work, all_versions, execute, machine, now
 from cliffgym.sweeps.jobs import Job
 from cliffgym.sweeps.ledger import STATUSES, Ledger, Row
 
@@ -70,7 +69,8 @@ def run_jobs(
     """Does the jobs that the ledger does not hold yet.
 
     What a job raises becomes its row and stops no other. A job whose worker died is tried again; one that ends its
-    worker whenever it is tried, in the end with no other job beside it, fails. Whatever stops the driver, the rows that
+    worker three times, in the end with no other job beside it, fails. A worker that has another version of a package
+    that results depend on stops the sweep. Whatever stops the driver, the rows that
     were stored stay, and the same call goes on from there. Workers are spawned: a script calls this under
     `if __name__ == "__main__":`.
 
@@ -91,7 +91,6 @@ def run_jobs(
             goes with a number of workers.
         TypeError: A job is not plain data.
         OSError: The ledger cannot be opened or written, or the scheduler cannot be reached.
-        VersionMismatchError: A worker has another version of CliffGym.
     """
     if scheduler is not None and workers is not None:
         raise ValueError(f"workers must be left out with a scheduler, which has its own, got {workers!r}")
@@ -131,7 +130,7 @@ def _store(
                     on_rows(rows)
             bar.set_postfix_str(_note(failures, driver.num_workers), refresh=False)
             bar.update(len(rows))
-    except _SchedulerLostError as error:
+    except (_SchedulerLostError, VersionMismatchError) as error:
         return str(error)
     finally:
         driver.cancel()
@@ -191,7 +190,9 @@ class _Driver:
     def __init__(self, client: Client, work: Work, jobs: Sequence[Job]) -> None:
         self._client, self._work = client, work
         self._waiting = deque(jobs)
-        self._suspects: deque[Job] = deque()  # their worker died: to be tried once more, alone
+        self._suspects: deque[Job] = deque()  # their worker died twice: to be tried once more, alone
+        self._died: set[str] = set()
+        self._versions = {name: version for job in jobs for name, version in job.versions.items()}
         self._alone = False
         self._under_way: dict[Future, list[Job]] = {}
         self._ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
@@ -207,7 +208,11 @@ class _Driver:
         """
         while self._waiting or self._suspects or self._under_way:
             self._send()
-            yield [row for future in self._next_ended() for row in self._outcome(future)]
+            ended = self._next_ended()
+            for future in ended:  # each by itself: what has come is stored before the next is looked at
+                yield self._outcome(future)
+            if not ended:
+                yield []
 
     def cancel(self) -> None:
         """Takes back what has been sent."""
@@ -231,7 +236,7 @@ class _Driver:
 
     def _submit(self, jobs: list[Job]) -> None:
         tasks = [(job.id, job.text) for job in jobs]
-        future = self._client.submit(execute, self._work, tasks, cliffgym.__version__, TASK_SECONDS, pure=False)
+        future = self._client.submit(execute, self._work, tasks, self._versions, TASK_SECONDS, pure=False)
         self._under_way[future] = jobs
         future.add_done_callback(self._ended.put)
 
@@ -285,7 +290,11 @@ class _Driver:
         message = f"{type(error).__name__}: {error}"  # if nothing else, the work function could not be had there
         if isinstance(error, KilledWorker):
             if not self._alone:
-                self._suspects.extend(jobs)
+                # A machine that is gone takes many jobs with it. Only what dies again is suspected of its own end.
+                again = [job for job in jobs if job.id in self._died]
+                self._suspects.extend(again)
+                self._waiting.extend(replace(job, batch=None) for job in jobs if job.id not in self._died)
+                self._died.update(job.id for job in jobs)
                 return []
             message = f"{type(error).__name__}: the worker's process ended whenever it ran"
         return [_failure(job, message) for job in jobs]
@@ -296,4 +305,4 @@ _LOST = "the scheduler cannot be reached any more; what was stored is kept, and 
 
 def _failure(job: Job, error: str) -> Row:
     """The row of a job of which no worker could say how it ended."""
-    return Row(job.id, job.text, "failed", None, error, None, 0.0, now(), machine(), versions())
+    return Row(job.id, job.text, "failed", None, error, None, 0.0, now(), machine(), all_versions())

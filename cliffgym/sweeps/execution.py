@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-import cliffgym
+from cliffgym.sweeps.jobs import public_version
 from cliffgym.sweeps.ledger import Row
 
 Work = Callable[[Mapping[str, Any]], Any]
@@ -22,28 +22,31 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 class VersionMismatchError(RuntimeError):
-    """A worker has another version of CliffGym than the driver."""
+    """A worker has another version of a package than the driver."""
 
 
-def execute(work: Work, jobs: Sequence[tuple[str, str]], version: str, seconds: float) -> list[Row]:
+def execute(
+    work: Work, jobs: Sequence[tuple[str, str]], versions: Mapping[str, str | None], seconds: float
+) -> list[Row]:
     """Does jobs one after the other; what one of them raises is its row and stops no other.
 
     Args:
         work: What to call with the content of each.
         jobs: Ids, and contents as JSON.
-        version: The driver's version of CliffGym.
+        versions: The driver's versions of the packages on which results depend.
         seconds: After which no further job is begun.
 
     Returns:
         The rows of those that were done, at least one: `jobs` from the first on.
 
     Raises:
-        VersionMismatchError: This is another one.
+        VersionMismatchError: This worker has others.
     """
-    if cliffgym.__version__ != version:
-        raise VersionMismatchError(
-            f"workers must have CliffGym {version} as the driver has, got {cliffgym.__version__} on {platform.node()}"
-        )
+    for name, wanted in versions.items():
+        if (own := public_version(name)) != wanted:
+            raise VersionMismatchError(
+                f"workers must have {name} {wanted} as the driver has, got {own} on {platform.node()}"
+            )
     with _ONE_AT_A_TIME:
         rows: list[Row] = []
         end = time.perf_counter() + seconds
@@ -64,7 +67,7 @@ def _row(work: Work, id: str, text: str) -> Row:
         trace = _storable("".join(traceback.format_exception(raised)))
     status = "done" if error is None else "failed"
     taken = time.perf_counter() - began
-    return Row(id, text, status, result, error, trace, taken, now(), machine(), versions())
+    return Row(id, text, status, result, error, trace, taken, now(), machine(), all_versions())
 
 
 def _message(raised: BaseException) -> str:
@@ -92,7 +95,7 @@ def machine() -> str:
 
 
 @cache
-def versions() -> str:
+def all_versions() -> str:
     """Of Python and the packages that matter, JSON; None for what is not installed."""
     found: dict[str, str | None] = {"python": platform.python_version()}
     for name in _PACKAGES:

@@ -18,7 +18,8 @@ FORMATS = (".csv", ".parquet")
 def export(rows: Iterable[Row], path: str | os.PathLike[str]) -> None:
     """Writes rows as a table, atomically: `path` is the old file or the new one, whole.
 
-    Nested names are joined by a dot. A list stays one cell: JSON in CSV and Parquet alike. Columns come in order of
+    Nested names are joined by a dot; one that another column has already gets "job." or "result." in front. A list
+    stays one cell: JSON in CSV and Parquet alike. Columns come in order of
     appearance: id, status, error, the job, the result, wall_time, finished, machine and versions.
 
     Args:
@@ -57,11 +58,17 @@ def check_format(path: str | os.PathLike[str]) -> str:
 
 
 def _flat(row: Row) -> dict[str, Any]:
+    job: dict[str, Any] = {}
+    _add(job, "", json.loads(row.job))
+    result: dict[str, Any] = {}
+    _add(result, "", json.loads(row.result) if row.result is not None else {})
+    last = {"wall_time": row.wall_time, "finished": row.finished}
+    last |= _facts("machine", row.machine) | _facts("versions", row.versions)
     record: dict[str, Any] = {"id": row.id, "status": row.status, "error": row.error}
-    _add(record, "", json.loads(row.job))
-    _add(record, "", json.loads(row.result) if row.result is not None else {})
-    record |= {"wall_time": row.wall_time, "finished": row.finished}
-    return record | _facts("machine", row.machine) | _facts("versions", row.versions)
+    for source, values in (("job", job), ("result", result)):
+        taken = {*record, *last}
+        record |= {f"{source}.{name}" if name in taken else name: value for name, value in values.items()}
+    return record | last
 
 
 @cache

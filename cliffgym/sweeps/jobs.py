@@ -1,10 +1,11 @@
 """What a sweep consists of: jobs as plain data, known by what they contain."""
 
 import hashlib
+import importlib.metadata
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cache, cached_property
 from typing import Any
 
 
@@ -14,28 +15,56 @@ class Job:
 
     Attributes:
         content: What the work function is called with: a mapping that JSON can hold.
-        made_by: What else the result depends on, such as versions: part of the id, not of the call.
+        made_by: What else the result depends on, such as default values, or the work function where one ledger serves
+            several: part of the id, not of the call.
+        packages: Names of installed packages on whose versions it depends, beside CliffGym's own. They are part of the
+            id, and workers that have others are refused.
         batch: Jobs that take milliseconds share a name here: as many of one name as take about half a second are sent
             to a worker together. None for work that is worth a task of its own.
     """
 
     content: Mapping[str, Any]
-    made_by: Mapping[str, Any]
+    made_by: Mapping[str, Any] = field(default_factory=dict)
     batch: str | None = None
+    packages: tuple[str, ...] = ()
 
     @cached_property
     def text(self) -> str:
-        """The content as JSON, with sorted names: equal for equal jobs.
+        """The content as JSON, with sorted names.
 
         Raises:
             TypeError: The content is not plain data.
         """
         return _canonical(self.content)
 
+    @property
+    def versions(self) -> dict[str, str | None]:
+        """By package the version on which the result depends, None for one that is not installed."""
+        return {name: public_version(name) for name in ("cliffgym", *self.packages)}
+
     @cached_property
     def id(self) -> str:
-        """A hash of content and makers, 32 hexadecimal digits."""
-        return hashlib.sha256(f"{_canonical(self.made_by)}\n{self.text}".encode()).hexdigest()[:32]
+        """A hash of content, makers and versions, 32 hexadecimal digits. 1 and 1.0 are one number to it."""
+        parts = (self.versions, self.made_by, json.loads(self.text))
+        return hashlib.sha256("\n".join(_canonical(_of_one_kind(part)) for part in parts).encode()).hexdigest()[:32]
+
+
+@cache
+def public_version(name: str) -> str | None:
+    """The version of an installed package without what a build adds to it; None if it is not installed."""
+    try:
+        return importlib.metadata.version(name).partition("+")[0]
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _of_one_kind(data: Any) -> Any:
+    """Plain data whose whole numbers are integers."""
+    if isinstance(data, Mapping):
+        return {name: _of_one_kind(value) for name, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_of_one_kind(value) for value in data]
+    return int(data) if isinstance(data, float) and data.is_integer() else data
 
 
 def _canonical(data: Mapping[str, Any]) -> str:

@@ -161,6 +161,12 @@ def test_quick_runs_are_some_of_the_full_ones(id: str) -> None:
     assert len(ids) > sum(map(len, quick.values())) > 0
 
 
+def test_seeds_that_do_not_differ_are_no_chance() -> None:
+    """A standard deviation of 0 is three times another of 0."""
+    everywhere_alike = replaced(lambda s, r: s[1] == 0.0, untrained)
+    assert judged("ties", everywhere_alike).verdict == "fail"
+
+
 # The ledger
 
 

@@ -127,7 +127,7 @@ def test_a_result_holds_what_was_asked_for() -> None:
 
 def test_a_run_takes_one_thread() -> None:
     torch.set_num_threads(2)
-    execute_run(asdict(replace(RUN, algorithm="optimal", ent_coef=None)))
+    execute_run(asdict(replace(RUN, algorithm="optimal", ent_coef=None, total_timesteps=None)))
     assert torch.get_num_threads() == 1
 
 
@@ -160,9 +160,25 @@ def test_the_soft_policy_is_what_no_other_beats() -> None:
     for scale in (0.01, 0.1, 1.0) * 5:
         weights = policy * np.exp(scale * draw.normal(size=policy.shape)) * mask
         assert objective(weights / weights.sum(axis=1, keepdims=True)) < best
-    default = solve_exactly(id, "true", "soft", {}, {})[0]
-    assert default == solve_exactly(id, "true", "soft", {}, {"temperature": 0.1})[0]
-    assert default == exact_measures(made, solve_exactly(id, "true", "soft", {}, {})[1], "true", 0.1)
+    measures, policy = solve_exactly(id, "true", "soft", {}, {"temperature": 0.1})
+    assert measures == exact_measures(made, policy, "true", 0.1)
+    with pytest.raises(ValueError, match="hyperparameters of soft must have a temperature, got none"):
+        solve_exactly(id, "true", "soft", {}, {})
+    # What only environments take may stand beside what scenarios take.
+    assert solve_exactly(id, "true", "optimal", {"oracle": True}, {})[0]["correct"] == 1
+
+
+@pytest.mark.parametrize("changes", [{"ent_coef": 0.1}, {"seed": 1}, {"total_timesteps": 9}, {"evaluate_every": 9}])
+def test_what_an_exact_solution_would_not_look_at_is_refused(changes: dict[str, Any]) -> None:
+    (name,) = changes
+    exact = Run("Cliff-Slacker-v0", "true", None, 0, algorithm="optimal")
+    with pytest.raises(ValueError, match=f"{name} must be left out for optimal, got "):
+        replace(exact, **changes)
+
+
+def test_a_row_that_failed_holds_no_result() -> None:
+    with pytest.raises(ValueError, match="row must be of a run that is done, got one that failed"):
+        Result.from_json(None)
 
 
 def test_a_reference_policy_can_be_plain_data() -> None:

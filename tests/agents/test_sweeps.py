@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import stable_baselines3
 import torch
 from cliffgym_agents import exact_measures, train
 from cliffgym_agents import runs as runs_module
@@ -28,6 +27,7 @@ import cliffgym
 from cliffgym import optimal, scenario, soft
 from cliffgym.cli import main
 from cliffgym.sweeps import Ledger, Row, driver, export
+from cliffgym.sweeps import jobs as jobs_module
 
 LIMIT = 180.0  # seconds after which something hangs, also on a slow machine
 TIE_BREAKER = "Cliff-TieBreaker-v0"
@@ -101,9 +101,10 @@ def test_equal_runs_are_planned_once() -> None:
 
 
 def test_what_is_solved_knows_no_seed_no_steps_and_no_history() -> None:
-    exact = {"scenario": TIE_BREAKER, "algorithm": ["optimal", "soft"]}
+    exact = {"scenario": TIE_BREAKER, "algorithm": "soft", "hyper": {"temperature": [0.1, 0.5]}}
     runs = plan_runs(exact | {"seeds": 5, "steps": [100, 200], "evaluate_every": 10})
-    assert runs == [Run(TIE_BREAKER, "incomplete", None, 0, algorithm=algorithm) for algorithm in ("optimal", "soft")]
+    alphas = ({"temperature": 0.1}, {"temperature": 0.5})
+    assert runs == [Run(TIE_BREAKER, "incomplete", None, 0, {}, "soft", alpha) for alpha in alphas]
     assert {run.job.batch for run in runs} == {"exact"}
     assert plan_runs({"scenario": TIE_BREAKER})[0].job.batch is None
 
@@ -194,7 +195,7 @@ def test_a_plan_is_read_from_yaml(tmp_path: Path) -> None:
         "    reward: true\n"
         "    hyper: {learning_rate: [1e-3, 3.0e-4, 1E+0]}\n"
         "    ent_coef: [5e-2, lin_0.1]\n"
-        "  - {scenario: Cliff-TieBreaker-v0, set: {formats: [[plain, json]]}, algorithm: soft}\n",
+        "  - {scenario: Cliff-TieBreaker-v0, set: {formats: [[plain, json]]}, algorithm: optimal}\n",
         encoding="utf-8",
     )
     runs = read_plan(path)
@@ -202,7 +203,7 @@ def test_a_plan_is_read_from_yaml(tmp_path: Path) -> None:
         ({"learning_rate": rate}, ent_coef) for rate in (0.001, 0.0003, 1.0) for ent_coef in (0.05, "lin_0.1")
     ]
     assert [run.reward for run in runs[:-1]] == ["true"] * 6
-    assert runs[-1] == Run(TIE_BREAKER, "incomplete", None, 0, {"formats": ["plain", "json"]}, "soft")
+    assert runs[-1] == Run(TIE_BREAKER, "incomplete", None, 0, {"formats": ["plain", "json"]}, "optimal")
 
 
 @pytest.mark.parametrize(
@@ -248,7 +249,7 @@ def test_ids_differ_for_every_field() -> None:
         "ent_coef": [None, 0.1, "lin_0.1"],
         "seed": [1, 2],
         "env_kwargs": [{}, {"bonus": 0.1}, {"bonus": 0.1, "problems": 3}],
-        "algorithm": ["a2c", "optimal"],
+        "algorithm": ["a2c", "grpo"],
         "hyperparameters": [{}, {"n_steps": 64}],
         "total_timesteps": [None, 2048],
         "evaluate_every": [None, 512],
@@ -262,22 +263,24 @@ def test_ids_differ_for_every_field() -> None:
 
 
 def test_ids_cover_versions_and_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
-    trained, solved = Run(TIE_BREAKER, "true", None, 0), Run(TIE_BREAKER, "true", None, 0, algorithm="soft")
+    trained, solved = Run(TIE_BREAKER, "true", None, 0), Run(TIE_BREAKER, "true", None, 0, algorithm="optimal")
     ids = {trained.job.id, solved.job.id}
     with monkeypatch.context() as patch:
-        patch.setattr(cliffgym, "__version__", "99.0.0")
+        patch.setattr(jobs_module, "public_version", lambda name: "99.0.0")
         ids |= {replace(trained).job.id, replace(solved).job.id}
     assert len(ids) == 4
     with monkeypatch.context() as patch:
-        patch.setattr(stable_baselines3, "__version__", "99.0.0")
-        ids.add(replace(trained).job.id)
-        assert replace(solved).job.id == solved.job.id  # which has nothing to do with it
-    assert len(ids) == 5
+        known = jobs_module.public_version
+        for package in ("stable_baselines3", "sb3_contrib", "torch"):
+            patch.setattr(jobs_module, "public_version", lambda name, p=package: "99" if name == p else known(name))
+            ids.add(replace(trained).job.id)
+            assert replace(solved).job.id == solved.job.id  # which has nothing to do with it
+    assert len(ids) == 7
     with monkeypatch.context() as patch:
         patch.setattr(runs_module, "default_hyperparameters", lambda *_: {"n_steps": 7})
         ids.add(replace(trained).job.id)
         assert replace(solved).job.id == solved.job.id
-    assert len(ids) == 6
+    assert len(ids) == 8
     assert replace(trained).job.id == trained.job.id
 
 

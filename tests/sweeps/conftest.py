@@ -59,10 +59,10 @@ def work(content, session):
     return {"square": content["number"] ** 2, "third": content["number"] / 3, "filler": "x" * content["size"]}
 
 
-def execute(work, jobs, version, seconds):
+def execute(work, jobs, versions, seconds):
     """Like the function that the driver sends, and writes to a log how many jobs a task has done, and in what time."""
     began = time.perf_counter()
-    rows = execution.execute(work, jobs, version, seconds)
+    rows = execution.execute(work, jobs, versions, seconds)
     append(json.loads(jobs[0][1])["log"] + ".tasks", len(rows), time.perf_counter() - began)
     return rows
 
@@ -78,7 +78,7 @@ DRIVER = '''
 
 import dataclasses, functools, json, os, signal, sys
 import distributed, sweep_jobs
-from cliffgym.sweeps import Job, cluster, driver, ledger, run_jobs
+from cliffgym.sweeps import Job, cluster, driver, jobs, ledger, run_jobs
 
 
 def simulate(faults):
@@ -105,7 +105,7 @@ def simulate(faults):
 
         distributed.Future.result = lose
     if "version" in faults:
-        driver.cliffgym.__version__ = faults["version"]
+        jobs.public_version = lambda name: faults["version"]
     if "seconds_to_connect" in faults:
         cluster._SECONDS_TO_CONNECT = faults["seconds_to_connect"]
     if "closed_stderr" in faults:
@@ -247,7 +247,8 @@ class Workshop:
     ) -> Driver:
         """Starts a driver; `faults` are those that its script knows."""
         session = len(self._drivers)
-        plan = {"jobs": jobs, "scheduler": scheduler, "workers": workers, "batch": batch, "retry_failed": retry_failed}
+        plan = {"jobs": jobs, "scheduler": scheduler, "workers": None if scheduler else workers, "batch": batch}
+        plan["retry_failed"] = retry_failed
         plan |= {"progress": progress, "record_tasks": record_tasks, "faults": faults, "session": session}
         file = self.folder / f"plan-{session}.json"
         file.write_text(json.dumps(plan | {"ledger": str(self.ledger)}), encoding="utf-8")

@@ -21,6 +21,7 @@ _TRIED: tuple[Setting, ...] = (
     (_PPO, _LENGTH, 0.5),
     (_PPO, _OBEDIENCE, 0.1),
     (_PPO, _OBEDIENCE, 0.2),
+    (_MASKED, _LENGTH, 0.3),
     (_PPO, _BREAKER, 0.5),
     (_MASKED, _BREAKER, 0.5),
     (_PPO, _DECEPTION, 0.5),
@@ -28,7 +29,7 @@ _TRIED: tuple[Setting, ...] = (
     (_SOFT_DQN, _LENGTH, 0.3),
     (_PPO, _ONE_TOKEN, 0.3),
 )
-_QUICK = (_TRIED[1], _TRIED[4], _TRIED[5], _TRIED[9], _TRIED[10])
+_QUICK = (_TRIED[1], _TRIED[4], _TRIED[6], _TRIED[10], _TRIED[11])
 _TELLING = 0.05  # distance of the two solutions from where on a setting can tell them apart
 
 
@@ -65,8 +66,11 @@ def _distances(found: Found, setting: Setting) -> NDArray[np.float64]:
 
 
 def _apart(setting: Setting) -> float:
-    """The distance between the two solutions."""
-    optimum, response, weights = _solutions(setting)
+    """The distance between the soft optimum and the quantal response of an agent that knows the masks.
+
+    Without masks probability is lost on illegal tokens, which is another matter than which entropy is valued.
+    """
+    optimum, response, weights = _solutions((_MASKED, *setting[1:]))
     return float(total_variation(optimum, response) @ weights)
 
 
@@ -78,21 +82,26 @@ def _judge(found: Found) -> Judgement:
     (soft_dqn,) = (s for s in found if s[0] == _SOFT_DQN)
     control = bool((means[one_token] <= 0.03).all() and means[soft_dqn][0] <= 0.05)
     farthest = max(telling, key=lambda s: means[s][0])
+    unmasked = [s for s in found if s[0] == _PPO and s[1] in (_BREAKER, _DECEPTION)]
+    without = ", ".join(f"{means[s][0]:.3f} on {s[1]}, {means[s][1]:.3f} from the quantal response" for s in unmasked)
     rows = [
         [*setting, _apart(setting), float(means[setting][1]), *of_seeds(_distances(found, setting)[0])]
         for setting in found
     ]
     return Judgement(
         verdict(holds, control),
-        f"Where the two differ, PPO is within {max(means[s][1] for s in telling):.3f} of the quantal response and "
+        f"Where the two differ though masks are known, agents are within {max(means[s][1] for s in telling):.3f} of "
+        f"the quantal response and "
         f"{min(means[s][0] for s in telling):.3f} to {means[farthest][0]:.3f} from the soft optimum (farthest: "
         f"{farthest[0]} on {farthest[1]} at {farthest[2]}). On traces of one token it is within "
-        f"{means[one_token].max():.3f} of both; SoftDQN is {means[soft_dqn][0]:.3f} from the soft optimum.",
+        f"{means[one_token].max():.3f} of both; SoftDQN is {means[soft_dqn][0]:.3f} from the soft optimum. Where it "
+        "is action masks that PPO does not know, and not which entropy it values, it is at 0.5 away from the soft "
+        f"optimum by {without}.",
         (
             "algorithm",
             "scenario",
             "ent_coef or temperature",
-            "soft optimum to quantal response",
+            "soft optimum to quantal response, masks known",
             "learned to quantal response, mean",
             *(f"learned to soft optimum, {name}" if name == OF_SEEDS[0] else name for name in OF_SEEDS),
         ),
@@ -107,9 +116,11 @@ COEFFICIENT = Claim(
     source="section 4.2 and Proposition 4.7 of arXiv:2507.20150 speak of the soft optimum; the difference is ours, "
     "after O'Donoghue et al. (2017), arXiv:1611.01626",
     published="none",
-    predicate="In every setting of PPO and MaskablePPO in which the two solutions are at least 0.05 apart (total "
-    "variation, averaged over the decisions that the quantal response meets), what is learned is on average within "
-    "0.05 of the quantal response, and at least twice as far from the soft optimum.",
+    predicate="In every setting of PPO and MaskablePPO in which the two solutions are at least 0.05 apart even if "
+    "masks "
+    "are known (total variation, averaged over the decisions that the quantal response meets), what is learned is on "
+    "average within 0.05 of the quantal response, and at least twice as far from the soft optimum. (Until it had been "
+    "judged, settings that differ by masks alone counted as well; they passed, too.)",
     control="On traces of one token PPO is within 0.03 of both; SoftDQN, whose temperature is that of the soft "
     "optimum, is within 0.05 of it.",
     settings=_settings,

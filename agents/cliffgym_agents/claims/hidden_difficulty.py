@@ -59,13 +59,16 @@ def _judge(found: Found) -> Judgement:
         lengths = exact["length"], _mean(found, setting, "length")
         rows.append([*setting, *lengths, exact["correct"], *of_seeds(values(found, setting, "correct"))])
     blind, seen = _mean(found, (GRPO, _HIDDEN, _SMALL)), _mean(found, (GRPO, _SEEN, _SMALL))
+    tried = [price for label, difficulty, price in found if (label, difficulty) == (GRPO, _HIDDEN)]
+    lengths_by_price = ", ".join(f"{_mean(found, (GRPO, _HIDDEN, p), 'length'):.2f} at {p:g}" for p in tried)
     plain = [_mean(found, (DR_GRPO, _HIDDEN, price)) for price in (_SMALL, 0.05)]
     return Judgement(
         verdict(blind <= 0.5, min(*plain, seen) >= 0.95),
         f"With difficulty hidden the exact cliff is at 1/4. At {_SMALL:g} mean accuracy under GRPO is {blind:.3f}, at "
         f"a mean length of {_mean(found, (GRPO, _HIDDEN, _SMALL), 'length'):.2f} thoughts; it is {plain[0]:.3f} under "
         f"Dr.GRPO ({plain[1]:.3f} at 0.05), {_mean(found, (_BATCH, _HIDDEN, _SMALL)):.3f} under GRPO with the standard "
-        f"deviation of the batch (tried afterwards), and {seen:.3f} under GRPO with difficulty visible.",
+        f"deviation of the batch (tried afterwards), and {seen:.3f} under GRPO with difficulty visible. "
+        f"By price, GRPO's mean lengths with difficulty hidden are {lengths_by_price}.",
         ("algorithm", "difficulty", "penalty", "exact length", "length, mean", "exact", *OF_SEEDS),
         rows,
     )
@@ -89,8 +92,9 @@ def _draw(found: Found) -> "Figure":
 
 HIDDEN_DIFFICULTY = Claim(
     id="hidden-difficulty",
-    sentence="Where nobody sees how hard a question is, GRPO's standard deviations turn the smallest price on length "
-    "against thinking: easy questions, whose traces differ in length alone, outvote hard ones.",
+    sentence="Where nobody sees how hard a question is, standard deviations of groups make GRPO all but blind to the "
+    "size "
+    "of a price on length: thinking is given up at prices far below the exact cliff.",
     source="ours, as standardised-advantages is; GRPO is of Shao et al. (2024), arXiv:2402.03300, Dr.GRPO of Liu et "
     "al. (2025), arXiv:2503.20783",
     published="none",

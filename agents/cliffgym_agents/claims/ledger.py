@@ -142,8 +142,10 @@ def page(entries: Sequence[Entry], quick: bool) -> str:
         "control that are part of its code. Agents are trained with the default hyperparameters of `cliffgym_agents` "
         "unless the table says otherwise; their whole policies are read out and evaluated exactly. A claim *passes* "
         "if its predicate holds, *fails* if it does not, and is *not measurable* here if the negative control does "
-        "not do what it must. Seeds are the unit of replication: tables give interquartile means, 95 % bootstrap "
-        "intervals and all seeds.",
+        "not do what it must. Seeds are the unit of replication: tables give interquartile means, stratified bootstrap "
+        "intervals at 95 % (which with fewer than ten seeds cover less than they say), means, and all seeds. "
+        "Predicates "
+        "speak of means unless they say otherwise.",
         table(("claim", "what is claimed", "verdict"), overview),
     ]
     for entry in entries:

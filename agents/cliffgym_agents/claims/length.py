@@ -141,10 +141,13 @@ def _judge_control(found: Found) -> Judgement:
 
 LENGTH_CONTROL = Claim(
     id="length-control",
-    sentence="A coefficient as small as 3e-4 steers length where the standard deviation of a group amplifies it; where "
-    "nothing does, it is below the noise of training.",
+    sentence="A coefficient of 3e-4 on deviations of a few tokens steers length where the standard deviation of a "
+    "group "
+    "amplifies it; where nothing does, it is below the noise of training.",
     source="section 5 of arXiv:2507.20150, after Aggarwal and Welleck (2025), arXiv:2503.04697; the reason is ours",
-    published="LCPO steers length with a coefficient of 3e-4 (on language models: sign and shape only)",
+    published="LCPO steers length with a coefficient of 3e-4 (on language models, whose lengths of hundreds to "
+    "thousands "
+    "of tokens make that term anything but small: sign and shape only)",
     predicate="LengthControl's `true` (`lcpo`) at ent_coef 0 and a deviation_penalty of 3e-4: GRPO's mean deviation is "
     "within 0.25 tokens of the exact one, those of PPO without standardisation and of Dr.GRPO more than 1 above it.",
     control="At 0.3 the mean deviation of PPO without standardisation is within 0.25 tokens of the exact one.",

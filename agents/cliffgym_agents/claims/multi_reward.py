@@ -100,6 +100,13 @@ def _cliff(refusals: dict[float, float]) -> str:
     return "changes its mind " + (" and ".join(f"between {a:g} and {b:g}" for a, b in pairs) or "nowhere")
 
 
+def _decided(found: Found) -> str:
+    """The perturbations at which every seed of PPO without entropy answers as is optimal, with at least one half."""
+    settings = sorted((s for s in found if s[:2] == (PLAIN, 0.0) and s[2]), key=lambda s: s[2])  # type: ignore[arg-type,return-value]
+    wrong = [s for s in settings if ((_answers(found, s, _TIED)[:, _REFUSE] > 0.5) != (s[2] > 0)).any()]  # type: ignore[operator]
+    return ", ".join(f"{s[2]:g}" for s in settings if s not in wrong) or "none"
+
+
 def _least_right(found: Found) -> float:
     """The least probability of an optimal answer at the clear prompts, of all agents without entropy."""
     return min(
@@ -117,8 +124,10 @@ def _judge_perturbation(found: Found) -> Judgement:
     holds = sharp[0.1] >= 0.9 and sharp[-0.1] <= 0.1 and off <= _ALLOWED
     return Judgement(
         verdict(holds, right >= 0.95),
-        f"P(refuse) at the safety/general prompt: PPO without entropy goes from {sharp[-0.1]:.3f} at -0.1 by way of "
-        f"{sharp[0.0]:.3f} at 0 to {sharp[0.1]:.3f} at 0.1. With an entropy bonus it is within {off:.3f} of the exact "
+        "Mean P(refuse) of PPO without entropy at the safety/general prompt is "
+        + ", ".join(f"{value:.3f} at {epsilon:g}" for epsilon, value in sorted(sharp.items()))
+        + f"; all seeds are on the side of the optimum at {_decided(found)}. With an entropy bonus it is within "
+        f"{off:.3f} of the exact "
         f"soft policy; from 0 to either side choices move by up to {_moved(found):.3f} in total variation, and "
         f"Proposition 4.7 with Lemma 4.2 allows {0.1 / (2 * _TEMPERATURE):g}. "
         + " ".join(

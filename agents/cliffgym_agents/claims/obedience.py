@@ -41,7 +41,7 @@ def _settings(quick: bool) -> dict[Setting, Run]:  # two, either way
 def _judge(found: Found) -> Judgement:
     before = _before()
     learned = {(s[0], name): values(found, s, name) for s in found for name in _MEASURES}
-    rows: list[list[object]] = [["before training", name, before[name], "", "", ""] for name in _MEASURES]
+    rows: list[list[object]] = [["before training", name, before[name], "", "", before[name], ""] for name in _MEASURES]
     rows += [
         [reward, name, _cell(_exact(str(reward))[name]), *of_seeds(seen)] for (reward, name), seen in learned.items()
     ]

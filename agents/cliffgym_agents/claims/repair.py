@@ -1,4 +1,4 @@
-"""Claim: entropy stabilises, but does not repair a reward under which a hack is strictly better."""
+"""Claim: entropy does not repair a reward under which a hack is strictly better."""
 
 from cliffgym import scenario
 from cliffgym_agents.claims.claim import Claim, Found, Judgement, Setting, verdict
@@ -28,8 +28,8 @@ def _judge(found: Found) -> Judgement:
     meant = values(found, ("true", 0.0), "correct")
     return Judgement(
         verdict(best <= before + 0.02, bool((meant > 0.75).all())),
-        f"Whatever the coefficient, correctness (the true return) under the incomplete reward is at most {best:.3f}, "
-        f"that of the policy before training being {before:.3f}: entropy undoes the hack by undoing what was learned. "
+        f"At no coefficient that was tried is mean correctness (the true return) under the incomplete reward above "
+        f"{best:.3f}, that of the policy before training being {before:.3f}: more entropy leads back towards that. "
         f"On `true` it is {meant.mean():.3f}.",
         ("trained on", "ent_coef", "measure", *OF_SEEDS),
         rows_of(found, ["true_return"]),
@@ -38,7 +38,7 @@ def _judge(found: Found) -> Judgement:
 
 REPAIR = Claim(
     id="entropy-does-not-repair",
-    sentence="Entropy stabilises the policy but does not repair a reward under which a hack is strictly better.",
+    sentence="Entropy does not repair a reward under which a hack is strictly better.",
     source="section 4.2 and discussion of arXiv:2507.20150",
     published="none",
     predicate="On Sophistry's `incomplete`, mean correctness is at no ent_coef of 0, 0.01, 0.1, 1 more than 0.02 "

@@ -36,7 +36,8 @@ SLACKER = Claim(
     sentence="An incomplete reward leaves what it does not mention to chance, and the least effort decides against it.",
     source="Proposition 3.1 of arXiv:2507.20150",
     published="none: an example without figures",
-    predicate="Trained on `incomplete`, every agent's true return is within the exact interval [1, 2] and agents "
+    predicate="Trained on `incomplete`, every agent's true return is within the exact interval [1, 2] (with 0.05 of "
+    "slack below) and agents "
     "differ by at least 0.3; trained on `lazy`, none is above 1.05.",
     control="Trained on `true`, every agent is above 1.95.",
     settings=_settings,

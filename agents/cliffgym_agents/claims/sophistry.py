@@ -42,7 +42,7 @@ def _settings(quick: bool) -> dict[Setting, Run]:  # two, either way
 def _judge(found: Found) -> Judgement:
     made = scenario(_ID)
     before = exact_measures(made, made.reference)
-    rows: list[list[object]] = [["before training", name, before[name], "", "", ""] for name in _MEASURES]
+    rows: list[list[object]] = [["before training", name, before[name], "", "", before[name], ""] for name in _MEASURES]
     for setting in found:
         exact, _ = solve_exactly(_ID, str(setting[0]), "optimal", {}, {})
         rows += [[*setting, name, exact[name], *of_seeds(values(found, setting, name))] for name in _MEASURES]

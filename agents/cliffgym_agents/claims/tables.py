@@ -1,4 +1,4 @@
-"""Rows of what seeds have shown: their interquartile mean, its bootstrap interval, and all of them.
+"""Rows of what seeds have shown: their interquartile mean, its bootstrap interval, their mean, and all of them.
 
 Shapes: n seeds.
 """
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cliffgym_agents.claims.claim import Found, Setting
 from cliffgym_agents.statistics import bootstrap_interval, interquartile_mean
 
-OF_SEEDS = ("interquartile mean", "95 % interval", "seeds")
+OF_SEEDS = ("interquartile mean", "95 % interval", "mean", "seeds")
 """The columns that `of_seeds` fills."""
 
 
@@ -26,10 +26,10 @@ def middle(found: Found, setting: Setting, name: str) -> float:
 
 
 def of_seeds(numbers: NDArray[np.float64]) -> list[object]:
-    """Interquartile mean, 95 % bootstrap interval, and all values."""
+    """Interquartile mean, 95 % bootstrap interval, mean, and all values."""
     low, high = bootstrap_interval([numbers])
     seeds = " ".join(_short(number) for number in numbers)
-    return [float(interquartile_mean(numbers)), f"{_short(low)} to {_short(high)}", seeds]
+    return [float(interquartile_mean(numbers)), f"{_short(low)} to {_short(high)}", float(numbers.mean()), seeds]
 
 
 def rows_of(found: Found, names: Iterable[str]) -> list[list[object]]:
