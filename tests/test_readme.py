@@ -1,6 +1,7 @@
 """The README is run: what it shows works, and the numbers it gives are those of the demo's table."""
 
 import csv
+import json
 import re
 from pathlib import Path
 
@@ -39,3 +40,27 @@ def test_the_readmes_numbers_are_those_of_the_demos_table() -> None:
     ]
     assert f"{min(incomplete):.2f} to {max(incomplete):.2f}" in README
     assert f"earn {mean('true_return', env_id='Cliff-Slacker-v0', reward='true'):.2f}" in README
+
+
+def test_the_headline_says_what_the_ledger_of_claims_says() -> None:
+    records = json.loads((ROOT / "docs" / "reproduction.json").read_text(encoding="utf-8"))
+    by_claim = {record["claim"]: record for record in records}
+    passed = sum(record["verdict"] == "pass" for record in records)
+    text = " ".join(README.split())
+    assert f"ledger of {len(records)} claims, {passed} that pass and {len(records) - passed} that fail" in text
+    rows = {
+        tuple(row[:2]): dict(zip(record["header"], row, strict=True))
+        for record in [by_claim["standardised-advantages"]]
+        for row in record["rows"]
+    }
+    middle = {key: row["interquartile mean"] for key, row in rows.items()}
+    plain = "PPO, not standardised"
+    off = max(abs(middle[key] - row["exact soft"]) for key, row in rows.items() if key[0] == plain)
+    assert f"PPO within {off:.3f} of the exact soft optimum at every bonus; 10 seeds each" in text
+    assert len(rows[plain, 0.0]["seeds"].split()) == 10
+    for label, bonus in (("PPO, standardised", 0.001), ("GRPO", 0.0001)):
+        assert abs(middle[label, bonus] - middle[label, 0.1]) < 0.005  # it acts like a bonus of 0.1
+    hidden = {tuple(row[:3]): row for row in by_claim["hidden-difficulty"]["rows"]}
+    mean = by_claim["hidden-difficulty"]["header"].index("mean")
+    assert f"to {hidden['GRPO', 'hidden', 0.01][mean]:.2f} at a 25th of the length penalty" in text
+    assert hidden["Dr.GRPO", "hidden", 0.01][mean] > 0.995

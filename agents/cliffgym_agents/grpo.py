@@ -22,6 +22,7 @@ from stable_baselines3.common.type_aliases import MaybeCallback
 from cliffgym import CliffVectorEnv, Scenario
 from cliffgym.checks import array, choice, flag, integer, number
 from cliffgym_agents.references import check_reference, divergences, log_reference
+from cliffgym_agents.schedules import Schedule, parse_schedule
 from cliffgym_agents.tabular_policy import TabularPolicy
 from cliffgym_agents.vec_env import CliffVecEnv
 
@@ -60,7 +61,8 @@ class GRPO(OnPolicyAlgorithm):
         scale: What that is divided by: the standard deviation of the "group" (GRPO), of the "batch", or "none"
             (Dr.GRPO). Without a baseline, groups that are all alike get huge advantages from the first two.
         per_trace: Whether each trace counts alike however long it is, as GRPO has it; or each token, as Dr.GRPO.
-        clip_range: Of the surrogate's probability ratio, > 0.
+        clip_range: Of the surrogate's probability ratio, > 0; also `"lin_0.2"`, or a function of the share of training
+            that remains.
         n_epochs: Gradient steps on each batch.
         kl_coef: Coefficient of the exact KL divergence to `reference` in the states met, reward per nat.
         reference: (S, A) the reference policy; default the scenario's.
@@ -89,7 +91,7 @@ class GRPO(OnPolicyAlgorithm):
         baseline: str = "group",
         scale: str = "group",
         per_trace: bool = True,
-        clip_range: float = 0.2,
+        clip_range: float | str | Schedule = 0.2,
         n_epochs: int = 4,
         kl_coef: float = 0.0,
         reference: ArrayLike | None = None,
@@ -103,7 +105,9 @@ class GRPO(OnPolicyAlgorithm):
         self.group_size = integer("group_size", group_size, 2)
         self.baseline, self.scale = choice("baseline", baseline, BASELINES), choice("scale", scale, SCALES)
         self.per_trace = flag("per_trace", per_trace)
-        self.clip_range = number("clip_range", clip_range, np.nextafter(0, 1))
+        self.clip_range = parse_schedule("clip_range", clip_range)
+        if not callable(self.clip_range) and not self.clip_range > 0:
+            raise ValueError(f"clip_range must be > 0, got {clip_range!r}")
         self.n_epochs = integer("n_epochs", n_epochs, 1)
         self.kl_coef = number("kl_coef", kl_coef, 0)
         self.reference = None if reference is None else array("reference", reference)
@@ -172,6 +176,7 @@ class GRPO(OnPolicyAlgorithm):
         lengths = alive.sum(axis=0)
         self.num_timesteps += int(lengths.sum())
         self._note(returns, lengths)
+        dones = np.ones(envs.num_envs, dtype=bool)  # SB3's callbacks look for it
         callback.update_locals(locals())
         if not callback.on_step():
             return False
@@ -208,6 +213,8 @@ class GRPO(OnPolicyAlgorithm):
         self.policy.set_training_mode(True)
         self._update_learning_rate(self.policy.optimizer)
         reference = log_reference(self.reference, _TINY, self.device)[tokens.states]  # type: ignore[arg-type]
+        schedule = self.clip_range
+        clip_range = schedule(self._current_progress_remaining) if callable(schedule) else schedule
         before, record = None, {}
         for _ in range(self.n_epochs):
             table = self._log_policy(envs)
@@ -215,7 +222,7 @@ class GRPO(OnPolicyAlgorithm):
             taken = rows.gather(1, tokens.actions[:, None]).flatten()
             before = taken.detach() if before is None else before
             ratios = (taken - before).exp()
-            clipped = ratios.clamp(1 - self.clip_range, 1 + self.clip_range)
+            clipped = ratios.clamp(1 - clip_range, 1 + clip_range)
             surrogate = torch.minimum(ratios * tokens.advantages, clipped * tokens.advantages)
             finite = rows.clamp(min=torch.finfo(rows.dtype).min)
             entropies = -(rows.exp() * finite).sum(dim=1)
@@ -230,7 +237,7 @@ class GRPO(OnPolicyAlgorithm):
                 "loss": loss.item(),
                 "entropy": entropies.mean().item(),
                 "reference_kl": apart.mean().item(),
-                "clip_fraction": ((ratios - 1).abs() > self.clip_range).float().mean().item(),
+                "clip_fraction": ((ratios - 1).abs() > clip_range).float().mean().item(),
             }
         self._n_updates += self.n_epochs
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")

@@ -14,6 +14,7 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker
 from numpy.typing import NDArray
 from sb3_contrib import MaskablePPO
 from stable_baselines3 import A2C, DQN, PPO
@@ -229,6 +230,8 @@ def make_env(env_id: str | Scenario, **arguments: Any) -> gym.Env[Any, Any]:
 
 def _make_vec_env(made: gym.Env[Any, Any], make: Callable[[], gym.Env[Any, Any]], n_envs: int, seed: int) -> VecEnv:
     """The native batch of what `make` has `made`; SB3's list of copies if that is more than a plain `CliffEnv`."""
+    while type(made) in (OrderEnforcing, PassiveEnvChecker):  # which Gymnasium puts around the caller's own ids
+        made = made.env  # type: ignore[attr-defined]  # wrappers have it
     if type(made) is not CliffEnv or made.render_mode is not None:
         return make_vec_env(make, n_envs=n_envs, seed=seed)
     # From the environment, not from the arguments: an id of the caller's may have brought some of its own. The model

@@ -6,6 +6,7 @@ grey. Every function returns a figure; `save_figure` writes it as PNG and SVG.
 
 from cliffgym.plots.demo import DemoData, demo_figure
 from cliffgym.plots.intervals import interval_figure
+from cliffgym.plots.landing import landing_figure
 from cliffgym.plots.line import OPTIMAL_RETURN, SoftCurve, line_figure, soft_curves
 from cliffgym.plots.plane import phase_figure
 from cliffgym.plots.scatter import lipschitz_figure
@@ -21,6 +22,7 @@ __all__ = [
     "SoftCurve",
     "demo_figure",
     "interval_figure",
+    "landing_figure",
     "line_figure",
     "lipschitz_figure",
     "new_figure",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _LOOKS = ((ORANGE, "o"), (AMBER, "D"), (BLUE, "s"), (GREEN, "^"))
+_EDGE = 0.25  # decades
 _SPREAD = 0.08  # of neighbouring series, in decades
 
 
@@ -37,11 +38,13 @@ def standardisation_figure(
     """
     if len(learned) > len(_LOOKS):
         raise ValueError(f"learned must have at most {len(_LOOKS)} algorithms, got {len(learned)}")
-    figure, (axes,) = new_figure(8, 4.4)
+    figure, (axes,) = new_figure(8, 4.8)
     places = np.log10([bonuses[1] / 10, *bonuses[1:]])
     axes.plot(places, exact, color=INK, lw=2, ls="--", label="exact soft optimum")
     if stationary is not None:
-        axes.step(places, stationary, color=INK, lw=2, ls=":", where="mid", label="stationary if standardised")
+        edge = places[0] + _EDGE  # what lies between 0 and the smallest bonus is on no logarithmic axis
+        x, y = [places[0], edge, edge, *places[1:]], [stationary[0], stationary[0], stationary[1], *stationary[1:]]
+        axes.plot(x, y, color=INK, lw=2, ls=":", label="stationary if standardised")
     for i, ((label, shares), (colour, marker)) in enumerate(zip(learned.items(), _LOOKS, strict=False)):
         x = np.repeat(places + (i - (len(learned) - 1) / 2) * _SPREAD, shares.shape[1])
         axes.plot(x, shares.ravel(), marker, color=colour, mfc="none", ms=5.5, label=label)
@@ -50,5 +53,5 @@ def standardisation_figure(
     axes.set_xlabel("bonus on one of four equal formats (reward)")
     axes.set_ylabel("P(that format)")
     axes.set_title(title, fontsize=11)
-    axes.legend(loc="center left", fontsize=9, frameon=False)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=9, frameon=False)
     return figure

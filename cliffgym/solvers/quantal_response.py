@@ -61,7 +61,7 @@ def quantal_response(
     *,
     masked: bool = True,
 ) -> QuantalResponse:
-    """The stationary policy of PPO and A2C with an entropy bonus, or with a KL penalty to `reference`.
+    """The stationary policy under an entropy bonus or KL penalty: of MaskablePPO, or `masked=False`, of PPO and A2C.
 
     Exact for a table of logits and exact advantages that are not standardised. Networks, clipping and small batches may
     keep an agent from it, and states that it no longer reaches are not trained.

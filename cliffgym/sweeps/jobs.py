@@ -14,7 +14,8 @@ class Job:
     """One piece of work.
 
     Attributes:
-        content: What the work function is called with: a mapping that JSON can hold.
+        content: What the work function is called with: a mapping that JSON can hold. Whole numbers are integers there,
+            however they are written: 1 and 1.0 are one job.
         made_by: What else the result depends on, such as default values, or the work function where one ledger serves
             several: part of the id, not of the call.
         packages: Names of installed packages on whose versions it depends, beside CliffGym's own. They are part of the
@@ -35,7 +36,7 @@ class Job:
         Raises:
             TypeError: The content is not plain data.
         """
-        return _canonical(self.content)
+        return _canonical(_of_one_kind(self.content))
 
     @property
     def versions(self) -> dict[str, str | None]:
@@ -44,9 +45,9 @@ class Job:
 
     @cached_property
     def id(self) -> str:
-        """A hash of content, makers and versions, 32 hexadecimal digits. 1 and 1.0 are one number to it."""
-        parts = (self.versions, self.made_by, json.loads(self.text))
-        return hashlib.sha256("\n".join(_canonical(_of_one_kind(part)) for part in parts).encode()).hexdigest()[:32]
+        """A hash of content, makers and versions, 32 hexadecimal digits."""
+        parts = (_canonical(self.versions), _canonical(_of_one_kind(self.made_by)), self.text)
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
 @cache

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -243,6 +244,17 @@ def test_verdicts_are_compared_with_a_record(tmp_path: Path, capsys: pytest.Capt
         assert re.search(said, capsys.readouterr().err)
     record.write_text("[{}]", encoding="utf-8")
     assert main(against) == 2
+
+
+def test_close_verdicts_are_published_and_not_compared(tmp_path: Path) -> None:
+    claim = replace(CLAIMS["slacker"], close=True)
+    entry = ledger.Entry(claim, Judgement("pass", "", (), []), 1, "0")
+    record = tmp_path / "reproduction.json"
+    record.write_text(json.dumps([{"claim": "slacker", "verdict": "fail", "plan": "0"}]), encoding="utf-8")
+    assert ledger.differences([entry], record) == []
+    assert len(ledger.differences([replace(entry, claim=CLAIMS["slacker"])], record)) == 1
+    assert len(ledger.differences([replace(entry, plan="1")], record)) == 1
+    assert "; close: it hangs on one seed or two" in ledger.page([entry], quick=False)
 
 
 def test_an_unknown_claim_lists_those_there_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

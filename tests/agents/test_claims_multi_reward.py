@@ -139,8 +139,8 @@ def test_the_figure_shows_every_agent() -> None:
     assert PERTURBATION.draw is not None
     (axes,) = PERTURBATION.draw(found_by(PERTURBATION, refusing(lambda s: s[0] == DR_GRPO))).axes
     drawn = {str(line.get_label()): np.asarray(line.get_ydata()) for line in axes.lines}
-    np.testing.assert_array_equal(drawn["PPO"].reshape(4, 2), np.outer([0, 0, 0.5, 1], np.ones(2)))
-    np.testing.assert_array_equal(drawn["Dr.GRPO"], np.ones(8))
+    np.testing.assert_array_equal(drawn["PPO"].reshape(4, 3), np.outer([0, 0, 0.5, 1], np.ones(3)))
+    np.testing.assert_array_equal(drawn["Dr.GRPO"], np.ones(12))
 
 
 # Mixtures

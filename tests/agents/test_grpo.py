@@ -4,12 +4,13 @@ import statistics
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch
 from cliffgym_agents import GRPO, CliffVecEnv, TabularPolicy, grpo, policy_table, train
 from numpy.typing import NDArray
-from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.callbacks import BaseCallback, StopTrainingOnMaxEpisodes
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.logger import Logger
 
@@ -541,3 +542,38 @@ def test_unknown_hyperparameters_are_refused_with_all_that_there_are() -> None:
         assert f'"{name}"' in text
     for name in ("gamma", "seed", "env", "_init_setup_model", "arguments"):
         assert f'"{name}"' not in text
+
+
+# What SB3's users expect
+
+
+def test_callbacks_that_count_episodes_count_traces() -> None:
+    model = make(n_envs=8)
+    stop = StopTrainingOnMaxEpisodes(20)
+    model.learn(10**6, callback=stop)
+    assert stop.n_episodes == 20 * 8  # SB3 means 20 for each copy
+
+
+def test_the_clip_range_may_change_while_training_goes_on() -> None:
+    seen = []
+
+    def schedule(remaining: float) -> float:
+        seen.append(remaining)
+        return 0.2 * remaining
+
+    make(n_envs=8, clip_range=schedule).learn(100)
+    assert len(seen) > 2
+    assert seen == sorted(seen, reverse=True)
+    result = train("Cliff-Slacker-v0", "grpo", total_timesteps=512, hyperparameters={"clip_range": "lin_0.2"})
+    assert callable(result.model.clip_range)  # type: ignore[attr-defined]  # GRPO has it
+
+
+def test_an_id_of_ones_own_is_stepped_in_batches() -> None:
+    """Gymnasium puts wrappers around it that change nothing."""
+    gym.register("OwnForGrpo-v0", entry_point="cliffgym:CliffEnv", kwargs={"scenario": "Cliff-Slacker-v0"})
+    try:
+        own = train("OwnForGrpo-v0", "grpo", reward="true", total_timesteps=512)
+    finally:
+        del gym.registry["OwnForGrpo-v0"]
+    ours = train("Cliff-Slacker-v0", "grpo", reward="true", total_timesteps=512)
+    np.testing.assert_array_equal(own.policy_table, ours.policy_table)

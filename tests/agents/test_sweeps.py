@@ -713,6 +713,27 @@ def test_columns_of_several_kinds_are_kept(tmp_path: Path) -> None:
     assert [text["of"] for text in texts] == ["1", "0.30000000000000004", "2"]
 
 
+def test_columns_of_one_name_are_kept_apart(tmp_path: Path) -> None:
+    job = json.dumps({"id": 7, "status": "x", "finished": "no", "number": 3, "machine": {"node": "mine"}})
+    row = Row(
+        "abc", job, "done", json.dumps({"number": 4, "error": "none"}), None, None, 1.5, "now", '{"node": "its"}', "{}"
+    )
+    export([row], tmp_path / "table.csv")
+    with (tmp_path / "table.csv").open(encoding="utf-8") as file:
+        (record,) = csv.DictReader(file)
+    assert (record["id"], record["job.id"], record["status"], record["job.status"]) == ("abc", "7", "done", "x")
+    assert (record["finished"], record["job.finished"]) == ("now", "no")
+    assert (record["number"], record["result.number"]) == ("3", "4")
+    assert (record["error"], record["result.error"]) == ("", "none")
+    assert (record["machine.node"], record["job.machine.node"]) == ("its", "mine")
+
+
+def test_a_whole_number_is_one_however_it_is_written() -> None:
+    runs = plan_runs({"scenario": TIE_BREAKER, "set": {"bonus": [0, 0.0]}, "hyper": {"n_epochs": 4.0}})
+    assert len(runs) == 1
+    assert '"n_epochs": 4,' in runs[0].job.text.replace("}", ",")  # which is what the worker is told
+
+
 @pytest.mark.parametrize("name", ["table.csv", "table.parquet"])
 def test_a_table_of_nothing_can_be_read(tmp_path: Path, name: str) -> None:
     export([], tmp_path / name)

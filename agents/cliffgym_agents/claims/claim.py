@@ -48,6 +48,8 @@ class Claim:
         judge: From what was found to a judgement.
         seeds: How many for each setting, if quick and if not.
         draw: From what was found to a figure, or None.
+        close: Whether the verdict hangs on one seed or two, which another machine's rounding may decide otherwise: it
+            is published, but not compared with.
     """
 
     id: str
@@ -60,6 +62,7 @@ class Claim:
     judge: Callable[[Found], Judgement] = field(repr=False)
     seeds: tuple[int, int] = (3, 10)
     draw: "Callable[[Found], Figure] | None" = field(default=None, repr=False)
+    close: bool = False
 
     def runs(self, quick: bool) -> dict[Setting, list[Run]]:
         """The runs of each setting, one for each seed. The quick ones are among the others.

@@ -83,7 +83,7 @@ def _judge(found: Found) -> Judgement:
     control = bool((means[one_token] <= 0.03).all() and means[soft_dqn][0] <= 0.05)
     farthest = max(telling, key=lambda s: means[s][0])
     unmasked = [s for s in found if s[0] == _PPO and s[1] in (_BREAKER, _DECEPTION)]
-    without = ", ".join(f"{means[s][0]:.3f} on {s[1]}, {means[s][1]:.3f} from the quantal response" for s in unmasked)
+    without = " and ".join(f"{s[1]} ({means[s][0]:.3f}, and {means[s][1]:.3f})" for s in unmasked)
     rows = [
         [*setting, _apart(setting), float(means[setting][1]), *of_seeds(_distances(found, setting)[0])]
         for setting in found
@@ -91,12 +91,11 @@ def _judge(found: Found) -> Judgement:
     return Judgement(
         verdict(holds, control),
         f"Where the two differ though masks are known, agents are within {max(means[s][1] for s in telling):.3f} of "
-        f"the quantal response and "
-        f"{min(means[s][0] for s in telling):.3f} to {means[farthest][0]:.3f} from the soft optimum (farthest: "
-        f"{farthest[0]} on {farthest[1]} at {farthest[2]}). On traces of one token it is within "
-        f"{means[one_token].max():.3f} of both; SoftDQN is {means[soft_dqn][0]:.3f} from the soft optimum. Where it "
-        "is action masks that PPO does not know, and not which entropy it values, it is at 0.5 away from the soft "
-        f"optimum by {without}.",
+        f"the quantal response and {min(means[s][0] for s in telling):.3f} to {means[farthest][0]:.3f} from the soft "
+        f"optimum (farthest: {farthest[0]} on {farthest[1]} at {farthest[2]}). On traces of one token PPO is within "
+        f"{means[one_token].max():.3f} of both; SoftDQN is {means[soft_dqn][0]:.3f} from the soft optimum. That PPO "
+        "knows no action masks is another matter: for that reason alone it is away from the soft optimum at 0.5, and "
+        f"near the quantal response without masks, on {without}.",
         (
             "algorithm",
             "scenario",

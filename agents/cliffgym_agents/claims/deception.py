@@ -162,6 +162,7 @@ PRESSURE = Claim(
     control="Under `strong`, tampering is below 0.05 for every seed.",
     settings=_pressure_settings,
     judge=_judge_pressure,
+    close=True,
     seeds=(2, 5),
     draw=_draw_pressure,
 )

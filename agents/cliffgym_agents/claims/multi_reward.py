@@ -173,7 +173,7 @@ PERTURBATION = Claim(
     "probability at least 0.95 for every agent without entropy.",
     settings=_perturbation_settings,
     judge=_judge_perturbation,
-    seeds=(2, 5),
+    seeds=(3, 5),
     draw=_draw_perturbation,
 )
 

@@ -129,5 +129,6 @@ OBEDIENCE_PRICE = Claim(
     control="Trained on `incomplete`, soft obedience is at least 0.05 below that before training for every seed.",
     settings=_price_settings,
     judge=_judge_price,
+    close=True,
     seeds=(5, 5),
 )

@@ -152,6 +152,7 @@ SOPHISTRY_CLIFFS = Claim(
     control="PPO trained on `true` at a gullibility of 0.93, correctness is at least 0.75 for every seed.",
     settings=_cliff_settings,
     judge=_judge_cliffs,
+    close=True,
     seeds=(2, 5),
     draw=_draw_cliffs,
 )

@@ -11,6 +11,7 @@ from cliffgym_agents.runs import Run
 
 ID, SHARE = "Cliff-TieBreaker-v0", "target_format"
 TEMPERATURE = 0.1
+FORMATS = ("plain", "markdown", "json", "latex")
 
 STANDARDISED, PLAIN, GRPO, DR_GRPO = "PPO, standardised", "PPO, not standardised", "GRPO", "Dr.GRPO"
 KINDS: Mapping[str, tuple[str, Mapping[str, Any]]] = {

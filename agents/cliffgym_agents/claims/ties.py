@@ -1,12 +1,20 @@
 """Claim: among tied optima it is chance which one is learned."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from cliffgym import scenario
+from cliffgym.plots import landing_figure
 from cliffgym_agents.claims.claim import Claim, Found, Judgement, Setting, verdict
 from cliffgym_agents.claims.tables import OF_SEEDS, of_seeds, values
-from cliffgym_agents.claims.tie_breaker import ID, SHARE, TEMPERATURE
+from cliffgym_agents.claims.tie_breaker import FORMATS, ID, SHARE, TEMPERATURE, format_states
 from cliffgym_agents.runs import Run
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _ALGORITHMS: Mapping[str, tuple[str, float | None, Mapping[str, Any]]] = {
     "PPO": ("ppo", 0.0, {}),
@@ -42,7 +50,8 @@ def _judge(found: Found) -> Judgement:
     rows = []
     for setting in found:
         shares = values(found, setting, SHARE)
-        rows.append([*setting, float(shares.std()), *of_seeds(shares)])
+        landed = ", ".join(f"{name} {count}" for name, count in zip(FORMATS, _landings(found, setting), strict=True))
+        rows.append([*setting, float(shares.std()), landed, *of_seeds(shares)])
     return Judgement(
         verdict(holds, smooth <= 0.02),
         f"At a bonus of 0 the seeds' standard deviation of P(json) is {min(tied):.3f} to {max(tied):.3f} by "
@@ -51,8 +60,25 @@ def _judge(found: Found) -> Judgement:
         if holds
         else f"At a bonus of 0 the seeds' standard deviation of P(json) is {min(tied):.3f} to {max(tied):.3f} by "
         f"algorithm, with an entropy bonus {smooth:.3f}; not every seed follows a bonus of -0.05 or 0.05.",
-        ("algorithm", "bonus", "standard deviation", *OF_SEEDS),
+        ("algorithm", "bonus", "standard deviation", "likeliest format, seeds and prompts", *OF_SEEDS),
         rows,
+    )
+
+
+def _landings(found: Found, setting: Setting) -> NDArray[np.intp]:
+    """(formats,) how often each format is the likeliest after a right answer, over seeds and prompts."""
+    columns = [scenario(ID).tokens.index(name) for name in FORMATS]
+    likeliest = [result.policy[format_states()][:, columns].argmax(axis=1) for result in found[setting]]  # type: ignore[index]
+    return np.bincount(np.concatenate(likeliest), minlength=len(FORMATS))
+
+
+def _draw(found: Found) -> "Figure":
+    tied = {str(setting[0]): _landings(found, setting) for setting in found if setting[1] == 0.0 and setting != _SOFT}
+    return landing_figure(
+        tied,
+        FORMATS,
+        ylabel="agents and prompts",
+        title="TieBreaker without a bonus: which of four equal formats is learned",
     )
 
 
@@ -67,4 +93,5 @@ TIES = Claim(
     settings=_settings,
     judge=_judge,
     seeds=(3, 20),
+    draw=_draw,
 )
