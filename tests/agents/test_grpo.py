@@ -263,6 +263,7 @@ def by_hand(model: GRPO, logits: NDArray[np.float64], tokens: Any, rate: float) 
         ):
             chances, reference = probabilities[state], np.maximum(model.reference[state], 1e-8)  # type: ignore[index]
             ratio = chances[action] / start[state, action]
+            assert isinstance(model.clip_range, float)
             low, high = 1 - model.clip_range, 1 + model.clip_range
             clipped += not low <= ratio <= high
             if not (ratio > high and advantage > 0) and not (ratio < low and advantage < 0):
