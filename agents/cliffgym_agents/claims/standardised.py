@@ -9,7 +9,8 @@ from cliffgym.analysis import group_standardised_policy, standardised_policy
 from cliffgym.plots import standardisation_figure
 from cliffgym_agents.claims.claim import Claim, Found, Judgement, Setting, verdict
 from cliffgym_agents.claims.tables import OF_SEEDS, middle, of_seeds, values
-from cliffgym_agents.claims.tie_breaker import DR_GRPO, GRPO, KINDS, PLAIN, SHARE, STANDARDISED, TEMPERATURE, run_of
+from cliffgym_agents.claims.tie_breaker import DR_GRPO, GRPO, ID, KINDS, PLAIN, SHARE, STANDARDISED, TEMPERATURE, run_of
+from cliffgym_agents.defaults import default_hyperparameters
 from cliffgym_agents.demo import exact_share
 from cliffgym_agents.runs import Run
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _BONUSES = (0.0, 1e-4, 1e-3, 1e-2, 0.02, 0.1)
-_FORMATS, _GROUP = 4, 8
+_FORMATS = 4
 _TABLE = {"policy": "TabularPolicy", "learning_rate": 0.05}
 
 
@@ -40,7 +41,8 @@ def theory(label: str, bonus: float) -> float:
     if label == STANDARDISED:
         return float(standardised_policy(q_values, TEMPERATURE)[0])
     if label == GRPO:
-        return float(group_standardised_policy(q_values, TEMPERATURE, _GROUP)[0])
+        group = default_hyperparameters("grpo", ID)["group_size"]
+        return float(group_standardised_policy(q_values, TEMPERATURE, group)[0])
     return exact_share(bonus, TEMPERATURE)
 
 
