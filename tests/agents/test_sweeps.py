@@ -769,3 +769,25 @@ def test_all_tables_are_checked_before_the_work(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"end of the export's name must be one of \".csv\", \".parquet\", got ''"):
         sweep([], tmp_path / "ledger.sqlite", exports=[tmp_path / "a.csv", tmp_path / "b"])
     assert list(tmp_path.iterdir()) == []
+
+
+# The documents
+
+DOCS = Path(__file__).parents[2] / "docs" / "sweeps"
+
+
+def test_the_example_is_the_plan_that_it_says_it_is() -> None:
+    runs = read_plan(DOCS / "example.yaml")
+    said = re.search(r"(\d+) runs", (DOCS / "example.yaml").read_text(encoding="utf-8"))
+    assert said
+    assert len(runs) == int(said[1])
+
+
+def test_the_page_names_every_key_and_its_script_runs(tmp_path: Path) -> None:
+    page = (DOCS / "README.md").read_text(encoding="utf-8")
+    assert [key for key in KEYS if f"| `{key}` |" not in page] == []
+    (script,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "script.py").write_text(script, encoding="utf-8")
+    done = subprocess.run([sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert sorted(float(line.rpartition(" ")[2]) for line in done.stdout.splitlines()) == [1.5, 2.0]
