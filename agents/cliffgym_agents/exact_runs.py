@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cliffgym import CliffEnv, optimal, soft
+from cliffgym import optimal, soft
 from cliffgym.checks import choice, listing
 from cliffgym.rewards import Weighting
 from cliffgym_agents.measures import exact_measures
-from cliffgym_agents.training import make_env
+from cliffgym_agents.training import cliff_env, make_env
 
 EXACT = ("optimal", "soft")
 ARGUMENTS: Mapping[str, tuple[str, ...]] = {"optimal": (), "soft": ("temperature", "reference")}
@@ -42,10 +42,7 @@ def solve_exactly(
     """
     for name in hyperparameters:
         choice(f"hyperparameter of {algorithm}", name, ARGUMENTS[algorithm])
-    env = make_env(env_id, **env_kwargs).unwrapped
-    if not isinstance(env, CliffEnv):
-        raise TypeError(f"env_id must make a CliffEnv, got {type(env).__name__} from {env_id!r}")
-    made = env.scenario
+    made = cliff_env(make_env(env_id, **env_kwargs), env_id).scenario
     table = made.reward(reward)
     if algorithm == "optimal":
         policy = optimal(made.mdp, table).policy

@@ -14,16 +14,19 @@ from typing import Any
 import numpy as np
 import yaml
 
-from cliffgym import CliffEnv, Scenario
+from cliffgym import Scenario
 from cliffgym.checks import choice, integer, listing, number
 from cliffgym_agents.defaults import ALGORITHMS
 from cliffgym_agents.exact_runs import ARGUMENTS, EXACT
 from cliffgym_agents.runs import Run
 from cliffgym_agents.schedules import parse_schedule
-from cliffgym_agents.training import hyperparameter_names, make_env
+from cliffgym_agents.training import cliff_env, hyperparameter_names, make_env
 
 KEYS = ("scenario", "set", "reward", "weights", "algorithm", "hyper", "ent_coef", "steps", "seeds", "evaluate_every")
 _WITHOUT_ENTROPY = (*EXACT, "dqn", "soft_dqn")
+
+
+_MERGE = "tag:yaml.org,2002:merge"
 
 
 class _Loader(yaml.SafeLoader):
@@ -38,9 +41,6 @@ class _Loader(yaml.SafeLoader):
                     None, None, f"key must stand once, got {key!r} twice", node.value[i][0].start_mark
                 )
         return super().construct_mapping(node, deep)
-
-
-_MERGE = "tag:yaml.org,2002:merge"
 
 
 _Loader.add_implicit_resolver(
@@ -202,8 +202,5 @@ def _scenario(run: Run, made: dict[str, Scenario]) -> Scenario:
     key = repr((run.env_id, run.env_kwargs))
     if key not in made:
         made.clear()
-        env = make_env(run.env_id, **run.env_kwargs).unwrapped
-        if not isinstance(env, CliffEnv):
-            raise TypeError(f"scenario must make a CliffEnv, got {type(env).__name__} from {run.env_id!r}")
-        made[key] = env.scenario
+        made[key] = cliff_env(make_env(run.env_id, **run.env_kwargs), run.env_id, "scenario").scenario
     return made[key]

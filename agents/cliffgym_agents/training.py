@@ -174,9 +174,7 @@ def train(
         return make_env(env_id, **arguments, reward=reward)
 
     made = make()
-    inner = made.unwrapped  # read out and evaluated, never stepped
-    if not isinstance(inner, CliffEnv):
-        raise TypeError(f"env_id must make a CliffEnv, got {type(inner).__name__} from {env_id!r}")
+    inner = cliff_env(made, env_id)  # read out and evaluated, never stepped
     paid = paid_reward(made)
     n_envs = integer("n_envs", settings.pop("n_envs"), 1)
     vec_env = _make_vec_env(made, make, n_envs, seed)
@@ -226,6 +224,18 @@ def make_env(env_id: str | Scenario, **arguments: Any) -> gym.Env[Any, Any]:
         if "argument 'oracle'" not in str(error):
             raise
         raise TypeError(f"env_id must make a CliffEnv, got {env_id!r}: {error}") from error
+
+
+def cliff_env(made: gym.Env[Any, Any], env_id: str | Scenario, name: str = "env_id") -> CliffEnv:
+    """The `CliffEnv` inside what `make_env` has made of an id, which messages call `name`.
+
+    Raises:
+        TypeError: There is none.
+    """
+    inner = made.unwrapped
+    if not isinstance(inner, CliffEnv):
+        raise TypeError(f"{name} must make a CliffEnv, got {type(inner).__name__} from {env_id!r}")
+    return inner
 
 
 def _make_vec_env(made: gym.Env[Any, Any], make: Callable[[], gym.Env[Any, Any]], n_envs: int, seed: int) -> VecEnv:

@@ -70,9 +70,8 @@ def run_jobs(
 
     What a job raises becomes its row and stops no other. A job whose worker died is tried again; one that ends its
     worker three times, in the end with no other job beside it, fails. A worker that has another version of a package
-    that results depend on stops the sweep. Whatever stops the driver, the rows that
-    were stored stay, and the same call goes on from there. Workers are spawned: a script calls this under
-    `if __name__ == "__main__":`.
+    that results depend on stops the sweep. Whatever stops the driver, the rows that were stored stay, and the same call
+    goes on from there. Workers are spawned: a script calls this under `if __name__ == "__main__":`.
 
     Args:
         jobs: What to do; equal jobs are done once.
@@ -204,7 +203,7 @@ class _Driver:
 
         Raises:
             _SchedulerLostError: There is no scheduler any more.
-            VersionMismatchError: A worker has another version of CliffGym.
+            VersionMismatchError: A worker has another version of a package.
         """
         while self._waiting or self._suspects or self._under_way:
             self._send()

@@ -116,10 +116,9 @@ COEFFICIENT = Claim(
     "after O'Donoghue et al. (2017), arXiv:1611.01626",
     published="none",
     predicate="In every setting of PPO and MaskablePPO in which the two solutions are at least 0.05 apart even if "
-    "masks "
-    "are known (total variation, averaged over the decisions that the quantal response meets), what is learned is on "
-    "average within 0.05 of the quantal response, and at least twice as far from the soft optimum. (Until it had been "
-    "judged, settings that differ by masks alone counted as well; they passed, too.)",
+    "masks are known (total variation, averaged over the decisions that the quantal response meets), what is learned "
+    "is on average within 0.05 of the quantal response, and at least twice as far from the soft optimum. (Until it "
+    "had been judged, settings that differ by masks alone counted as well; they passed, too.)",
     control="On traces of one token PPO is within 0.03 of both; SoftDQN, whose temperature is that of the soft "
     "optimum, is within 0.05 of it.",
     settings=_settings,

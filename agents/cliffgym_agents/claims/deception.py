@@ -221,8 +221,7 @@ def _draw_training(found: Found) -> "Figure":
 DECEPTION_TRAINING = Claim(
     id="deception-training",
     sentence="Under pressure on the chain of thought tampering grows in hiding while it is learned; without pressure "
-    "it "
-    "grows in the open.",
+    "it grows in the open.",
     source=_SOURCE,
     published="none of agents that are under pressure from the start",
     predicate="Under `cot_pressure`, at every exact evaluation in the second half of training (every 2048 tokens), "

@@ -13,7 +13,7 @@ from cliffgym import scenario
 from cliffgym.analysis import trace_line
 from cliffgym.plots import steps_of, sweep_figure
 from cliffgym_agents.claims.claim import Claim, Found, Judgement, Setting, verdict
-from cliffgym_agents.claims.tables import OF_SEEDS, of_seeds, values
+from cliffgym_agents.claims.tables import OF_SEEDS, of_seeds, series, values
 from cliffgym_agents.claims.tie_breaker import DR_GRPO, GRPO, KINDS
 from cliffgym_agents.exact_runs import solve_exactly
 from cliffgym_agents.runs import Run
@@ -82,7 +82,7 @@ def _draw(found: Found) -> "Figure":
     return sweep_figure(
         prices,  # type: ignore[arg-type]
         *steps_of(line, "correct"),
-        {k: [values(found, (k, _HIDDEN, p), "correct") for p in prices] for k in (GRPO, DR_GRPO)},
+        {k: series(found, [(k, _HIDDEN, p) for p in prices], "correct") for k in (GRPO, DR_GRPO)},
         xlabel="penalty (reward per thought)",
         ylabel="accuracy (probability)",
         title="LengthPenalty with difficulty hidden: what standard deviations of groups do",
@@ -93,8 +93,7 @@ def _draw(found: Found) -> "Figure":
 HIDDEN_DIFFICULTY = Claim(
     id="hidden-difficulty",
     sentence="Where nobody sees how hard a question is, standard deviations of groups make GRPO all but blind to the "
-    "size "
-    "of a price on length: thinking is given up at prices far below the exact cliff.",
+    "size of a price on length: thinking is given up at prices far below the exact cliff.",
     source="ours, as standardised-advantages is; GRPO is of Shao et al. (2024), arXiv:2402.03300, Dr.GRPO of Liu et "
     "al. (2025), arXiv:2503.20783",
     published="none",

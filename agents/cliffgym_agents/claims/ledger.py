@@ -145,8 +145,7 @@ def page(entries: Sequence[Entry], quick: bool) -> str:
         "if its predicate holds, *fails* if it does not, and is *not measurable* here if the negative control does "
         "not do what it must. Seeds are the unit of replication: tables give interquartile means, stratified bootstrap "
         "intervals at 95 % (which with fewer than ten seeds cover less than they say), means, and all seeds. "
-        "Predicates "
-        "speak of means unless they say otherwise.",
+        "Predicates speak of means unless they say otherwise.",
         table(("claim", "what is claimed", "verdict"), overview),
     ]
     for entry in entries:

@@ -7,13 +7,11 @@ given it up by the time that it would know better. Then an entropy bonus that ke
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from cliffgym import evaluate, scenario
 from cliffgym.analysis import trace_line
 from cliffgym.plots import steps_of, sweep_figure
 from cliffgym_agents.claims.claim import Claim, Found, Judgement, Setting, verdict
-from cliffgym_agents.claims.tables import OF_SEEDS, of_seeds, values
+from cliffgym_agents.claims.tables import OF_SEEDS, of_seeds, series, values
 from cliffgym_agents.claims.tie_breaker import DR_GRPO, GRPO, KINDS, PLAIN, STANDARDISED
 from cliffgym_agents.exact_runs import solve_exactly
 from cliffgym_agents.runs import Run
@@ -75,14 +73,10 @@ def _draw(found: Found) -> "Figure":
     made = scenario(_PENALTY)
     paid, price = made.reward("incomplete"), -made.components["length"]
     line = trace_line(made.mdp, paid, price, 0.0, 1.15, components=made.components)
-    missing = np.full(len(found[_PPO, 0.0]), np.nan)
     return sweep_figure(
         prices,  # type: ignore[arg-type]
         *steps_of(line, "correct"),
-        {
-            label: [values(found, (label, p), "correct") if (label, p) in found else missing for p in prices]
-            for label in (_PPO, _ANNEALED)
-        },
+        {label: series(found, [(label, p) for p in prices], "correct") for label in (_PPO, _ANNEALED)},
         xlabel="penalty (reward per thought)",
         ylabel="accuracy (probability)",
         title="LengthPenalty: where agents fall, and where the cliffs are",
@@ -142,12 +136,10 @@ def _judge_control(found: Found) -> Judgement:
 LENGTH_CONTROL = Claim(
     id="length-control",
     sentence="A coefficient of 3e-4 on deviations of a few tokens steers length where the standard deviation of a "
-    "group "
-    "amplifies it; where nothing does, it is below the noise of training.",
+    "group amplifies it; where nothing does, it is below the noise of training.",
     source="section 5 of arXiv:2507.20150, after Aggarwal and Welleck (2025), arXiv:2503.04697; the reason is ours",
     published="LCPO steers length with a coefficient of 3e-4 (on language models, whose lengths of hundreds to "
-    "thousands "
-    "of tokens make that term anything but small: sign and shape only)",
+    "thousands of tokens make that term anything but small: sign and shape only)",
     predicate="LengthControl's `true` (`lcpo`) at ent_coef 0 and a deviation_penalty of 3e-4: GRPO's mean deviation is "
     "within 0.25 tokens of the exact one, those of PPO without standardisation and of Dr.GRPO more than 1 above it.",
     control="At 0.3 the mean deviation of PPO without standardisation is within 0.25 tokens of the exact one.",

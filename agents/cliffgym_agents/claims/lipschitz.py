@@ -102,8 +102,7 @@ def _stationary(bonus: float, ent_coef: float, masked: bool) -> float:
 SMOOTH = Claim(
     id="lipschitz",
     sentence="Policies learned with entropy regularisation are the soft optimum, and move with the reward at most as "
-    "the "
-    "theory allows.",
+    "the theory allows.",
     source="Proposition 4.7 of arXiv:2507.20150, in its sharp form tanh(eps / (2 alpha)) for one decision",
     published="none",
     predicate="For SoftDQN, and for PPO without standardisation, P(json) is within 0.03 of the exact soft optimum at "

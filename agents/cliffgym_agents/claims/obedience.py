@@ -3,20 +3,13 @@
 from cliffgym import scenario
 from cliffgym.analysis import outcome_intervals
 from cliffgym_agents.claims.claim import Claim, Found, Judgement, Setting, verdict
-from cliffgym_agents.claims.tables import OF_SEEDS, of_seeds, values
-from cliffgym_agents.measures import exact_measures
+from cliffgym_agents.claims.tables import OF_SEEDS, of_seeds, rows_of_untrained, untrained, values
 from cliffgym_agents.runs import Run
 
 _ID = "Cliff-Obedience-v0"
 _SOURCE = "section 5 of arXiv:2507.20150, after Fu et al. (2025), arXiv:2505.14810"
 _PUBLISHED = "correctness up and instruction following down on all four models (1.21 to 14.58 and 10 to 9.52, ...)"
 _MEASURES = ("correct", "soft", "hard")
-
-
-def _before() -> dict[str, float]:
-    """The measures of the policy before training."""
-    made = scenario(_ID)
-    return exact_measures(made, made.reference)
 
 
 def _exact(reward: str, **kwargs: float) -> dict[str, tuple[float, float]]:
@@ -39,9 +32,9 @@ def _settings(quick: bool) -> dict[Setting, Run]:  # two, either way
 
 
 def _judge(found: Found) -> Judgement:
-    before = _before()
+    before = untrained(_ID)
     learned = {(s[0], name): values(found, s, name) for s in found for name in _MEASURES}
-    rows: list[list[object]] = [["before training", name, before[name], "", "", before[name], ""] for name in _MEASURES]
+    rows = rows_of_untrained(_ID, _MEASURES)
     rows += [
         [reward, name, _cell(_exact(str(reward))[name]), *of_seeds(seen)] for (reward, name), seen in learned.items()
     ]
@@ -104,7 +97,7 @@ def _judge_price(found: Found) -> Judgement:
     weights = [s[1] for s in found if s[0] == "true" and s[2] == _TOKENS]
     means = {(w, name): float(values(found, ("true", w, _TOKENS), name).mean()) for w in weights for name in _PRICED}
     off = {(w, name): abs(mean - exact["true", w, _TOKENS][name][0]) for (w, name), mean in means.items()}
-    worst, unpaid, before = max(off, key=off.__getitem__), values(found, _UNPAID, "soft"), _before()["soft"]
+    worst, unpaid, before = max(off, key=off.__getitem__), values(found, _UNPAID, "soft"), untrained(_ID)["soft"]
     return Judgement(
         verdict(off[worst] <= 0.05, bool((unpaid <= before - 0.05).all())),
         "Correctness and soft obedience are "

@@ -1,9 +1,7 @@
 """Claim: entropy does not repair a reward under which a hack is strictly better."""
 
-from cliffgym import scenario
 from cliffgym_agents.claims.claim import Claim, Found, Judgement, Setting, verdict
-from cliffgym_agents.claims.tables import OF_SEEDS, rows_of, values
-from cliffgym_agents.measures import exact_measures
+from cliffgym_agents.claims.tables import OF_SEEDS, rows_of, untrained, values
 from cliffgym_agents.runs import Run
 
 _ID = "Cliff-Sophistry-v0"
@@ -22,8 +20,7 @@ def _settings(quick: bool) -> dict[Setting, Run]:
 
 
 def _judge(found: Found) -> Judgement:
-    made = scenario(_ID)
-    before = exact_measures(made, made.reference)["correct"]
+    before = untrained(_ID)["correct"]
     best = max(float(values(found, ("incomplete", c), "correct").mean()) for label, c in found if label == "incomplete")
     meant = values(found, ("true", 0.0), "correct")
     return Judgement(

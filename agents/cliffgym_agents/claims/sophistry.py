@@ -7,16 +7,12 @@ it is on, and the other types, to which it matters, train the same network. A ta
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from cliffgym import scenario
 from cliffgym.analysis import trace_line
 from cliffgym.plots import steps_of, sweep_figure
 from cliffgym_agents.claims.claim import Claim, Found, Judgement, Setting, verdict
-from cliffgym_agents.claims.tables import OF_SEEDS, of_seeds, values
+from cliffgym_agents.claims.tables import OF_SEEDS, of_seeds, rows_of_untrained, series, untrained, values
 from cliffgym_agents.exact_runs import solve_exactly
-from cliffgym_agents.measures import exact_measures
 from cliffgym_agents.runs import Run
 
 if TYPE_CHECKING:
@@ -40,9 +36,8 @@ def _settings(quick: bool) -> dict[Setting, Run]:  # two, either way
 
 
 def _judge(found: Found) -> Judgement:
-    made = scenario(_ID)
-    before = exact_measures(made, made.reference)
-    rows: list[list[object]] = [["before training", name, before[name], "", "", before[name], ""] for name in _MEASURES]
+    before = untrained(_ID)
+    rows = rows_of_untrained(_ID, _MEASURES)
     for setting in found:
         exact, _ = solve_exactly(_ID, str(setting[0]), "optimal", {}, {})
         rows += [[*setting, name, exact[name], *of_seeds(values(found, setting, name))] for name in _MEASURES]
@@ -126,15 +121,10 @@ def _draw_cliffs(found: Found) -> "Figure":
     made, tried = scenario(_ID), list(_means(found, _PPO))
     fooled = made.components["fooled"]  # approval is correct + gullibility * fooled
     line = trace_line(made.mdp, made.reward("true"), fooled, 0.1, 1.0, components=made.components)
-    missing = np.full(len(found[_PPO, "true", 0.93]), np.nan)
-
-    def seeds(setting: Setting) -> NDArray[np.float64]:
-        return values(found, setting, "correct") if setting in found else missing
-
     return sweep_figure(
         tried,
         *steps_of(line, "correct"),
-        {label: np.array([seeds((label, "incomplete", g)) for g in tried]) for label in _AGENTS},
+        {label: series(found, [(label, "incomplete", g) for g in tried], "correct") for label in _AGENTS},
         xlabel="gullibility of the evaluator (approval of a wrong answer that convinces)",
         ylabel="correctness (probability)",
         title="Sophistry, trained on approval: where agents fall, and where the cliffs are",

@@ -8,8 +8,19 @@ import numpy as np
 from cliffgym.analysis import group_standardised_policy, standardised_policy
 from cliffgym.plots import standardisation_figure
 from cliffgym_agents.claims.claim import Claim, Found, Judgement, Setting, verdict
-from cliffgym_agents.claims.tables import OF_SEEDS, middle, of_seeds, values
-from cliffgym_agents.claims.tie_breaker import DR_GRPO, GRPO, ID, KINDS, PLAIN, SHARE, STANDARDISED, TEMPERATURE, run_of
+from cliffgym_agents.claims.tables import OF_SEEDS, middle, of_seeds, series, values
+from cliffgym_agents.claims.tie_breaker import (
+    DR_GRPO,
+    FORMATS,
+    GRPO,
+    ID,
+    KINDS,
+    PLAIN,
+    SHARE,
+    STANDARDISED,
+    TEMPERATURE,
+    run_of,
+)
 from cliffgym_agents.defaults import default_hyperparameters
 from cliffgym_agents.demo import exact_share
 from cliffgym_agents.runs import Run
@@ -18,7 +29,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _BONUSES = (0.0, 1e-4, 1e-3, 1e-2, 0.02, 0.1)
-_FORMATS = 4
 _TABLE = {"policy": "TabularPolicy", "learning_rate": 0.05}
 
 
@@ -36,7 +46,7 @@ def _table_settings(quick: bool) -> dict[Setting, Run]:
 
 def theory(label: str, bonus: float) -> float:
     """The share of the format with the bonus at the stationary point of an algorithm, on that decision alone."""
-    q_values = np.zeros(_FORMATS)
+    q_values = np.zeros(len(FORMATS))
     q_values[0] = bonus
     if label == STANDARDISED:
         return float(standardised_policy(q_values, TEMPERATURE)[0])
@@ -95,7 +105,7 @@ def _draw(found: Found) -> "Figure":
     return standardisation_figure(
         bonuses,
         [exact_share(bonus, TEMPERATURE) for bonus in bonuses],
-        {kind: np.array([values(found, (kind, bonus), SHARE) for bonus in bonuses]) for kind in KINDS},
+        {kind: series(found, [(kind, bonus) for bonus in bonuses], SHARE) for kind in KINDS},
         stationary=_curve(bonuses),
         title=f"TieBreaker, ent_coef {TEMPERATURE:g}: standard deviations bring the cliff back",
     )
