@@ -12,6 +12,7 @@ import pytest
 from cliffgym_agents import exact_measures
 from cliffgym_agents.claims import CLAIMS, Claim, Judgement, ledger
 from cliffgym_agents.claims.claim import Setting
+from cliffgym_agents.claims.tables import series
 from cliffgym_agents.runs import Result, Run
 
 from cliffgym import optimal, scenario, soft, uniform_policy
@@ -166,6 +167,15 @@ def test_seeds_that_do_not_differ_are_no_chance() -> None:
     """A standard deviation of 0 is three times another of 0."""
     everywhere_alike = replaced(lambda s, r: s[1] == 0.0, untrained)
     assert judged("ties", everywhere_alike).verdict == "fail"
+
+
+def test_a_series_has_gaps_where_nothing_was_tried() -> None:
+    found: dict[Setting, list[Result]] = {
+        ("PPO", 0.1): [Result({"correct": 0.5}), Result({"correct": 1.0})],
+        ("PPO", 0.3): [Result({"correct": 0})] * 2,
+    }
+    drawn = series(found, [("PPO", 0.1), ("PPO", 0.2), ("PPO", 0.3)], "correct")
+    np.testing.assert_array_equal(drawn, [[0.5, 1], [np.nan, np.nan], [0, 0]])
 
 
 # The ledger
