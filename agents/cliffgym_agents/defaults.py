@@ -11,6 +11,7 @@ import yaml
 from cliffgym.checks import choice
 
 ALGORITHMS = ("ppo", "a2c", "dqn", "maskable_ppo", "soft_dqn", "kl_ppo", "grpo")
+"""The names that `train` takes for `algorithm`."""
 
 
 def default_hyperparameters(algorithm: str, env_id: str) -> dict[str, Any]:

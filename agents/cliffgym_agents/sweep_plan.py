@@ -15,14 +15,17 @@ import numpy as np
 import yaml
 
 from cliffgym import Scenario
-from cliffgym.checks import choice, integer, listing, number
+from cliffgym.checks import choice, flag, integer, listing, number
 from cliffgym_agents.defaults import ALGORITHMS
 from cliffgym_agents.exact_runs import ARGUMENTS, EXACT
 from cliffgym_agents.runs import Run
 from cliffgym_agents.schedules import parse_schedule
 from cliffgym_agents.training import cliff_env, hyperparameter_names, make_env
 
-KEYS = ("scenario", "set", "reward", "weights", "algorithm", "hyper", "ent_coef", "steps", "seeds", "evaluate_every")
+KEYS = (
+    *("scenario", "set", "reward", "weights", "algorithm", "hyper", "ent_coef", "steps", "seeds", "evaluate_every"),
+    "keep_policy",
+)
 _WITHOUT_ENTROPY = (*EXACT, "dqn", "soft_dqn")
 
 
@@ -79,9 +82,10 @@ def plan_runs(plan: object) -> list[Run]:
             - `ent_coef`: left out for algorithms that have none;
             - `steps`: tokens to train on;
             - `seeds`: how many (default 1: 0, 1, ...), or a list of them;
-            - `evaluate_every`: tokens between exact evaluations during training.
+            - `evaluate_every`: tokens between exact evaluations during training;
+            - `keep_policy`: whether the ledger keeps the policy tables (default false), which an export to JSON needs.
 
-            The last three mean nothing to what is solved and not trained.
+            Steps, seeds and `evaluate_every` mean nothing to what is solved and not trained.
 
             YAML takes an unquoted `true` for a truth value; as a reward it means the one of that name.
 
@@ -134,13 +138,14 @@ def _grid(grid: object) -> Iterator[Run]:
     ]
     every = grid.get("evaluate_every")
     every = None if every is None else integer("evaluate_every", every, 1)
+    keep = flag("keep_policy", grid.get("keep_policy", False))
     made: dict[str, Scenario] = {}
     for id, kwargs, reward, algorithm, hyper, ent_coef, steps, seed in itertools.product(*axes):
         named = "true" if reward is True else reward
         if algorithm in EXACT:  # nothing is drawn, and nothing takes its time
-            run = Run(id, named, ent_coef, 0, kwargs, algorithm, hyper)
+            run = Run(id, named, ent_coef, 0, kwargs, algorithm, hyper, keep_policy=keep)
         else:
-            run = Run(id, named, ent_coef, seed, kwargs, algorithm, hyper, steps, every)
+            run = Run(id, named, ent_coef, seed, kwargs, algorithm, hyper, steps, every, keep)
         yield _checked(run, made)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cliffgym.sweeps import Job, Ledger, Report, export, run_jobs
 from cliffgym.sweeps.export import check_format
+from cliffgym_agents.policy_export import SUFFIX, check_policies_kept, export_policies
 from cliffgym_agents.runs import Result, Run, execute_run
 from cliffgym_agents.sweep_plan import plan_runs, read_plan
 
@@ -33,7 +34,8 @@ def sweep(
         scheduler: Address of a Dask scheduler; default processes of this machine.
         workers: Their number; default one for each core.
         retry_failed: Whether to try runs again that failed in an earlier call.
-        exports: Files that end in ".csv" or ".parquet".
+        exports: Files that end in ".csv" or ".parquet" for the table, or in ".json" for the policies of the runs that
+            keep theirs, as the explorer's page takes them.
         progress: Whether there is a progress bar.
 
     Returns:
@@ -43,7 +45,10 @@ def sweep(
         ValueError, TypeError, OSError, ImportError: As `run_jobs` and `export`.
     """
     for path in exports:  # before the work, not after it
-        check_format(path)
+        if Path(path).suffix == SUFFIX:
+            check_policies_kept(runs, path)
+        else:
+            check_format(path, SUFFIX)
         if Path(path).resolve() == Path(ledger).resolve():
             raise ValueError(f"export must be another file than the ledger, got {os.fspath(path)} for both")
     jobs = [run.job for run in runs]
@@ -66,11 +71,11 @@ def sweep(
 
 
 def _write(jobs: Sequence[Job], ledger: str | os.PathLike[str], exports: Sequence[str | os.PathLike[str]]) -> None:
-    """The tables, in the plan's order, whoever came first."""
+    """The exports, in the plan's order, whoever came first."""
     if not exports:
         return
     with Ledger.reading(ledger) as book:
         rows = {row.id: row for row in book.rows(job.id for job in jobs)}
     planned = [rows[id] for id in dict.fromkeys(job.id for job in jobs) if id in rows]
     for path in exports:
-        export(planned, path)
+        (export_policies if Path(path).suffix == SUFFIX else export)(planned, path)

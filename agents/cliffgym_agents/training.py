@@ -28,6 +28,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from cliffgym import CliffEnv, Scenario
 from cliffgym.checks import choice, integer, listing, number
 from cliffgym.envs.wrappers import paid_reward
+from cliffgym.explorer import LearnedPolicy, save_policies
 from cliffgym.files import atomic_write
 from cliffgym.rewards import Weighting
 from cliffgym.tables import write_csv
@@ -85,10 +86,11 @@ class TrainingResult:
     wall_time: float
 
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Writes `model.zip`, `policy.npz`, `measures.json` and, if there is one, `history.csv`.
+        """Writes `model.zip`, `policy.npz`, `policy.json`, `measures.json` and, if there is one, `history.csv`.
 
         `model.zip` is SB3's own form, read by `PPO.load` and its like. Loading it runs code that the file contains:
-        load only models you trust. The other three are plain data.
+        load only models you trust. The others are plain data. The explorer's page draws `policy.json` when it is
+        dropped there.
         """
         folder = Path(folder)
         with atomic_write(folder / "model.zip") as file:
@@ -96,6 +98,10 @@ class TrainingResult:
         with atomic_write(folder / "policy.npz") as file:
             np.savez_compressed(file, policy=self.policy_table)
         record = {"settings": self.settings, "measures": self.measures, "wall_time": self.wall_time}
+        plain = json.loads(json.dumps(self.settings, default=str))
+        label = f"{plain['algorithm']}, seed {plain['seed']}"
+        learned = LearnedPolicy(self.scenario, self.policy_table, label, self.settings["reward"], plain)
+        save_policies(folder / "policy.json", [learned])
         with atomic_write(folder / "measures.json") as file:
             file.write(json.dumps(record, indent=2, default=str).encode())
         if self.history:

@@ -21,7 +21,8 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         metavar="FILE",
         action="append",
         default=[],
-        help="table to write at the end, .csv or .parquet; may be repeated (default: FILE.csv beside the ledger)",
+        help="table to write at the end, .csv or .parquet, or policies that the explorer's page takes, .json; may be "
+        "repeated (default: FILE.csv beside the ledger)",
     )
     parser.add_argument("--scheduler", metavar="ADDRESS", help="a Dask scheduler, such as tcp://127.0.0.1:8786")
     parser.add_argument(

@@ -39,14 +39,18 @@ def export(rows: Iterable[Row], path: str | os.PathLike[str]) -> None:
         _write_parquet(path, records)
 
 
-def check_format(path: str | os.PathLike[str]) -> str:
+def check_format(path: str | os.PathLike[str], *others: str) -> str:
     """The end of an export's name.
 
+    Args:
+        path: The file.
+        others: Further ends that the caller takes.
+
     Raises:
-        ValueError: It is not one of `FORMATS`.
+        ValueError: It is neither one of `FORMATS` nor of the others.
         ImportError: pyarrow, which Parquet takes, is not installed.
     """
-    kind = choice("end of the export's name", Path(path).suffix, FORMATS, place=os.fspath(path))
+    kind = choice("end of the export's name", Path(path).suffix, (*FORMATS, *others), place=os.fspath(path))
     if kind == ".parquet":
         try:
             import pyarrow as pa  # noqa: F401
