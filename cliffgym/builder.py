@@ -21,6 +21,8 @@ from cliffgym.rewards import RewardComponents
 from cliffgym.trace_scenario import HiddenClasses, Scenario
 
 MALFORMED = "malformed"
+"""What a rule returns for a token that its grammar does not allow, and the component that counts such traces."""
+
 _MAX_STATES = 2_000_000
 
 

@@ -1,5 +1,5 @@
-"""The command line: `cliffgym list`, `show`, `analyze`, `cliffs`, `verify`, `train`, `demo`, `reproduce`,
-`sweep`.
+"""The command line: `cliffgym list`, `show`, `analyze`, `cliffs`, `explore`, `verify`, `train`, `demo`,
+`reproduce`, `sweep`.
 
 Errors are one line on standard error and exit status 2. Commands that need an extra import it when they run, and say
 which one is missing.
@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import cliffgym
-from cliffgym.cli import analyze, cliffs, demo, listing, reproduce, show, sweep, train, verify
+from cliffgym.cli import analyze, cliffs, demo, explore, listing, reproduce, show, sweep, train, verify
 
-_COMMANDS = (listing, show, analyze, cliffs, verify, train, demo, reproduce, sweep)
+_COMMANDS = (listing, show, analyze, cliffs, explore, verify, train, demo, reproduce, sweep)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -32,8 +32,8 @@ def add_scenario_arguments(parser: argparse.ArgumentParser) -> None:
     add_settings(parser)
 
 
-def add_settings(parser: argparse.ArgumentParser, of: str = "the scenario") -> None:
-    """Adds --set, for arguments `of` something, and --json."""
+def add_settings(parser: argparse.ArgumentParser, of: str = "the scenario", *, machine_readable: bool = True) -> None:
+    """Adds --set, for arguments `of` something, and unless the command has nothing to print for programs, --json."""
     parser.add_argument(
         "--set",
         metavar="NAME=VALUE",
@@ -42,4 +42,5 @@ def add_settings(parser: argparse.ArgumentParser, of: str = "the scenario") -> N
         default=[],
         help=f"an argument of {of}, such as problems=8; may be repeated",
     )
-    parser.add_argument("--json", action="store_true", help="print JSON for programs to read")
+    if machine_readable:
+        parser.add_argument("--json", action="store_true", help="print JSON for programs to read")

@@ -100,6 +100,7 @@ class TokensObservation:
 
 
 OBSERVATIONS = {"state": StateObservation, "onehot": OneHotObservation, "tokens": TokensObservation}
+"""How a state can be observed, by the names that `observation` takes."""
 
 
 def make_observation(scenario: Scenario, kind: str) -> Observation:

@@ -36,6 +36,7 @@ AUTORESET_MODES = {
     "same_step": AutoresetMode.SAME_STEP,
     "disabled": AutoresetMode.DISABLED,
 }
+"""Gymnasium's modes by the names that `autoreset_mode` takes."""
 WORTH_COMPILING = 64
 """Copies from which "auto" compiles: fewer are stepped about as fast by NumPy, without the seconds that compiling takes
 once."""

@@ -33,6 +33,7 @@ SCENARIOS: Mapping[str, Callable[..., Scenario]] = {
     "Cliff-MultiReward-v0": multi_reward,
     "Cliff-Garnet-v0": garnet,
 }
+"""Every scenario by its id: a function with keyword arguments that builds it, and whose docstring is its page."""
 
 
 def scenario(id: str, /, **parameters: Any) -> Scenario:

@@ -27,6 +27,7 @@ from cliffgym.solvers.polish import polished_values
 from cliffgym.solvers.structure import chosen_kernel, is_deterministic
 
 TIE_TOLERANCE = 1e-9
+"""Actions whose values differ by at most this share of the largest reward are tied, unless told otherwise."""
 
 
 @dataclass(frozen=True, eq=False)

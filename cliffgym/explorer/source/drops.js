@@ -1,0 +1,47 @@
+// Files that are dropped on the page.
+
+import { listed, plural } from "./text.js";
+
+/** Takes files that are dropped anywhere, instead of letting the browser leave the page for them. */
+export function acceptDrops(onFiles) {
+  const hasFiles = (event) => event.dataTransfer?.types.includes("Files") ?? false;
+  const mark = (dropping) => document.body.classList.toggle("dropping", dropping);
+  addEventListener("dragover", (event) => {
+    if (!hasFiles(event)) return;
+    event.preventDefault();
+    event.dataTransfer.dropEffect = "copy";
+    mark(true);
+  });
+  addEventListener("dragleave", (event) => { if (!event.relatedTarget) mark(false); });
+  addEventListener("drop", (event) => {
+    if (!hasFiles(event)) return;
+    event.preventDefault();
+    mark(false);
+    onFiles([...event.dataTransfer.files]);
+  });
+}
+
+/**
+ * What to say of policies that were just added.
+ *
+ * @param {object} learned See `LearnedPolicies`.
+ * @param {object[]} added
+ * @param {object} model That is shown.
+ * @param {function(object): void} change Goes to another scenario or size.
+ * @returns {{text: string, action: object|null, alert: boolean}} `action` has a `label`, a `title` and `run`; `alert` says that the
+ *   page can show none of them.
+ */
+export function describeAdded(learned, added, model, change) {
+  const here = added.filter((policy) => policy.fingerprint === model.fingerprint);
+  if (here.length === 1) [learned.selected] = here;
+  const total = `${added[0].file}: ${plural(added.length, "policy", "policies")}`;
+  if (here.length === added.length) return { text: `${total}, drawn as diamonds.`, action: null, alert: false };
+  const groups = learned.elsewhere(model).filter(({ policies }) => policies.some((policy) => added.includes(policy)));
+  const target = groups.find(({ place }) => place);
+  if (here.length || target) {
+    const others = listed(groups.map(({ title }) => title));
+    const text = `${total}. ${here.length ? `${here.length} belong to what is shown. ` : "None belongs to what is shown. "}Others: ${others}.`;
+    return { text, action: target ? { label: "Show them", title: `Show ${target.title}`, run: () => change(target.place) } : null, alert: false };
+  }
+  return { text: `${total}, none of which the page can show. ${groups.map(({ title, why }) => `${title}. ${why}`).join(" ")}`, action: null, alert: true };
+}

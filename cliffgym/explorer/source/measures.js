@@ -1,0 +1,61 @@
+// What is drawn over the weights: a component or return, how often a token is used, or how likely it is in a state.
+
+import { RETURNS, extremes, measureNames, namedWeights, withReturns } from "./behaviour.js";
+import { combine, dot, occupancy } from "./solver.js";
+
+/**
+ * A measure by its name: a component, `incomplete_return`, `true_return`, "uses TOKEN" or "here TOKEN".
+ *
+ * @param {object} model
+ * @param {string} name
+ * @param {number} here The state that "here" means.
+ * @returns {object} `key` (what tells it from others of the model), `label`, `of(policy)` (its value),
+ *   `fromComponents(components)` (the same from a policy's components; null if they do not say), `extremes(marked)` ([low,
+ *   high] over all policies over marked actions) and `range` (the same over all legal ones).
+ */
+export function makeMeasure(model, name, here) {
+  const token = model.tokens.indexOf(name.slice(name.indexOf(" ") + 1));
+  if (!model.names.includes(name) && name.startsWith("here ")) return choiceMeasure(model, token, here);
+  const table = measureTable(model, name, token);
+  const between = (marked) => extremes(model, table, marked);
+  const place = measureNames(model).indexOf(name);
+  return {
+    key: name,
+    label: measureLabel(model, name, here),
+    of: (policy) => dot(table, occupancy(model, policy)),
+    fromComponents: place < 0 ? null : (components) => withReturns(model, components)[place],
+    extremes: between,
+    range: between(model.legal),
+  };
+}
+
+/** What a measure is called on an axis. */
+export function measureLabel(model, name, here) {
+  if (model.names.includes(name) || RETURNS.includes(name)) return `expected ${name}`;
+  const token = name.slice(name.indexOf(" ") + 1);
+  if (name.startsWith("here ")) return `P(${token}) at ${model.stateLabels[here]}`;
+  return `${model.gamma < 1 ? "discounted uses" : "uses"} of ${token} per trace`;
+}
+
+function measureTable(model, name, token) {
+  if (model.names.includes(name)) return model.tables[model.names.indexOf(name)];
+  if (RETURNS.includes(name)) return combine(model, namedWeights(model, name.replace("_return", "")));
+  return new Float64Array(model.S * model.A).map((_, pair) => (pair % model.A === token ? 1 : 0));
+}
+
+function choiceMeasure(model, token, here) {
+  const pair = here * model.A + token;
+  const between = (marked) => {
+    const others = marked.subarray(here * model.A, (here + 1) * model.A).reduce((sum, mark) => sum + mark, 0) - marked[pair];
+    return [marked[pair] && !others ? 1 : 0, marked[pair]];
+  };
+  const name = `here ${model.tokens[token]}`;
+  return {
+    key: `${name} ${here}`,
+    label: measureLabel(model, name, here),
+    of: (policy) => policy[pair],
+    fromComponents: null,
+    extremes: between,
+    range: [0, 1],
+  };
+}

@@ -1,0 +1,188 @@
+// The pictures and their frames: what of a scene each of them is given.
+
+import { measureNames, namedWeights, withReturns } from "./behaviour.js";
+import { makeBarsPicture } from "./bars_picture.js";
+import { element, setText } from "./dom.js";
+import { choiceField } from "./fields.js";
+import { makeFigure } from "./figures.js";
+import { makeLineAxes, makeLineSteps, rangeFields } from "./line_controls.js";
+import { makeLinePicture } from "./line_picture.js";
+import { makePlanePicture } from "./plane_picture.js";
+import { chanceFacts, nearestCliff, undeterminedSentence } from "./readouts.js";
+import { combine, expectedComponents } from "./solver.js";
+import { firstRange } from "./state.js";
+import { makeTreePicture } from "./tree_picture.js";
+
+const NONE = [];
+
+/** Weights that differ by less are the same: those in files have been through other programs. */
+const SAME_WEIGHT = 1e-9;
+
+/**
+ * The line, with what is above and below it.
+ *
+ * @param {object} tools `change` (takes parts of a state), `learned` (policies) and `beforeSaving` (see `makeFigure`).
+ */
+export function makeLine(node, { change, beforeSaving }) {
+  const figure = makeFigure(node, "Cliff line", beforeSaving);
+  const axes = makeLineAxes(figure.controls, change), steps = makeLineSteps(figure.below, change);
+  const points = keepSame();
+  const picture = makeLinePicture(figure.host, {
+    onMove: (weight) => change((state) => ({ weights: { [state.component]: weight } })),
+  });
+  return (scene) => {
+    const { state, stages, measure, value } = scene, weight = state.weights[state.component];
+    const breakpoints = stages.readings.value?.breakpoints ?? NONE;
+    axes.update(scene);
+    steps.update(scene);
+    figure.setBusy(!stages.readings.fresh || !stages.curves.fresh);
+    picture.update({
+      label: `${measure.label} over the weight of ${state.component}`,
+      xLabel: `weight of ${state.component}`,
+      yLabel: measure.label,
+      range: state.range,
+      weight,
+      segments: stages.readings.value?.segments ?? null,
+      breakpoints,
+      curves: stages.curves.value ?? NONE,
+      current: value,
+      nearest: stages.readings.fresh ? nearestCliff(stages.readings.value?.cliffs ?? NONE, weight) : null,
+      learned: points(learnedOn(scene, [state.component])),
+      hard: state.regulariser === "hard",
+    });
+  };
+}
+
+/** Learned policies with a place on axes of weights: `x`, `y` (or the measure), `label`, `matches` and `selected`. */
+function learnedOn({ learned, model, state, stages }, axes) {
+  const values = stages.learned.value;
+  if (!values || !learned.policies.length) return NONE;
+  return learned.of(model).filter((policy) => policy.weights && values.has(policy)).map((policy) => {
+    const same = (name) => axes.includes(name) || Math.abs(policy.weights[name] - state.weights[name]) <= SAME_WEIGHT;
+    return {
+      x: policy.weights[axes[0]],
+      y: axes.length > 1 ? policy.weights[axes[1]] : values.get(policy),
+      label: policy.label,
+      matches: model.names.every(same),
+      selected: policy === learned.selected,
+    };
+  });
+}
+
+/** A function that returns the last list as long as the next ones are equal, so that pictures need not be redrawn. */
+function keepSame() {
+  let last = NONE, text = "[]";
+  return (list) => {
+    const now = JSON.stringify(list);
+    if (now !== text) [last, text] = [list, now];
+    return last;
+  };
+}
+
+/** The outcome bars, and what ties leave to chance. */
+export function makeBars(node, { beforeSaving }) {
+  const figure = makeFigure(node, "Outcomes", beforeSaving), picture = makeBarsPicture(figure.host);
+  const facts = element("dl", { class: "facts" });
+  figure.below.append(facts);
+  return (scene) => {
+    const { model, measures, intervals, scales, optimalTrueReturn, learned } = scene;
+    const chosen = learned.selected?.fingerprint === model.fingerprint ? learned.selected : null;
+    const others = chosen ? withReturns(model, expectedComponents(model, chosen.table)) : null;
+    const rows = measureNames(model).map((name, i) => ({
+      name,
+      value: measures[i],
+      interval: intervals[i],
+      scale: scales[i],
+      optimum: name === "true_return" ? optimalTrueReturn : null,
+      learned: others ? others[i] : null,
+      strong: i >= model.names.length,
+    }));
+    picture.update({ label: "What the policy is worth.", rows: [...rows.slice(-2).reverse(), ...rows.slice(0, -2)] });
+    facts.replaceChildren(...chanceFacts(scene).flatMap(([term, value, why]) =>
+      [element("dt", {}, term), element("dd", {}, element("b", {}, value), ` ${why}`)]));
+  };
+}
+
+/** The plane of two weights. */
+export function makePlane(node, { change, beforeSaving }) {
+  const figure = makeFigure(node, "Phase plane", beforeSaving), points = keepSame();
+  let entry = null, state = null;
+  const turn = (plane) => change(({ plane: before, xRange, yRange, weights }) => {
+    const kept = new Map([[before[0], xRange], [before[1], yRange]]);
+    const [x, y] = plane.map((name) => kept.get(name) ?? firstRange(entry, weights[name], name));
+    return { plane, xRange: x, yRange: y };
+  });
+  const x = choiceField("Weight on x", (name) => turn([name, name === state.plane[1] ? state.plane[0] : state.plane[1]]));
+  const y = choiceField("Weight on y", (name) => turn([name === state.plane[0] ? state.plane[1] : state.plane[0], name]));
+  const xRange = rangeFields("x", (range) => change({ xRange: range })), yRange = rangeFields("y", (range) => change({ yRange: range }));
+  figure.controls.append(x.node, xRange.node, y.node, yRange.node);
+  const note = element("p", { class: "more", role: "status" });
+  figure.below.append(note);
+  const picture = makePlanePicture(figure.host, {
+    onMove: (xWeight, yWeight) => change((now) => ({ weights: { [now.plane[0]]: xWeight, [now.plane[1]]: yWeight } })),
+  });
+  return (scene) => {
+    ({ entry, state } = scene);
+    const { model, stages, measure } = scene, [xName, yName] = state.plane;
+    node.hidden = xName === yName;
+    if (node.hidden) return;
+    const options = model.names.map((name) => ({ value: name, label: name }));
+    x.update(options, xName);
+    y.update(options, yName);
+    xRange.update(state.xRange);
+    yRange.update(state.yRange);
+    figure.setBusy(!stages.cells.fresh);
+    const error = stages.plane.error || stages.cells.error;
+    setText(note, error ? `The plane could not be drawn: ${error}. Try smaller ranges.` : "");
+    picture.update({
+      label: `${measure.label} of the optimal policy over the weights of ${xName} and ${yName}`,
+      xLabel: `weight of ${xName}`,
+      yLabel: `weight of ${yName}`,
+      valueLabel: measure.label,
+      xRange: state.xRange,
+      yRange: state.yRange,
+      point: [state.weights[xName], state.weights[yName]],
+      cells: stages.cells.value,
+      valueRange: measure.range,
+      learned: points(learnedOn(scene, state.plane).filter(({ matches }) => matches)),
+    });
+  };
+}
+
+/** The tree of traces of the chosen prompt. */
+export function makeTree(node, { change, beforeSaving }) {
+  const figure = makeFigure(node, "Traces", beforeSaving);
+  const prompt = choiceField("Prompt", (place) => change({ prompt: Number(place), selected: null }));
+  figure.controls.append(prompt.node);
+  const note = element("p", { class: "more" });
+  figure.below.append(note);
+  const tables = new WeakMap();
+  const picture = makeTreePicture(figure.host, {
+    onSelect: (selected) => change((state) => ({ selected: state.selected === selected ? null : selected })),
+  });
+  return (scene) => {
+    const { model, state, policy, optimum, reward, learned } = scene;
+    prompt.update(model.prompts.map((text, i) => ({ value: String(i), label: `${i}: ${text}` })), String(state.prompt));
+    prompt.node.hidden = model.prompts.length < 2;
+    const unseen = undeterminedSentence(scene);
+    setText(note, unseen);
+    note.hidden = !unseen;
+    if (!tables.has(model)) tables.set(model, returnTables(model));
+    const overlay = learned.selected?.fingerprint === model.fingerprint ? learned.selected.table : null;
+    picture.update({
+      model,
+      root: model.promptStates[state.prompt],
+      policy,
+      optimalActions: optimum.optimalActions,
+      selected: state.selected,
+      overlay,
+      components: { paid: reward, ...tables.get(model) },
+      undetermined: model.undetermined.has(state.prompt),
+    });
+  };
+}
+
+/** The tables (S, A) of both returns. */
+function returnTables(model) {
+  return { incomplete: combine(model, namedWeights(model, "incomplete")), true: combine(model, namedWeights(model, "true")) };
+}

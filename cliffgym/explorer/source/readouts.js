@@ -1,0 +1,77 @@
+// Sentences that say what the pictures show.
+
+import { formatInterval, formatNumber, plural } from "./text.js";
+
+/** Digits of a weight: more than of what it leads to, so that a hair beside a cliff is told from the cliff. */
+const WEIGHT_DIGITS = 7;
+
+/** Whether a weight is on a cliff, given where that is, but for rounding. */
+export function isOn(cliff, weight) {
+  return Math.abs(cliff - weight) <= 1e-9 * Math.max(1, Math.abs(cliff));
+}
+
+/** The nearest of the cliffs at some positions as `position` and `distance`, or null. */
+export function nearestCliff(cliffs, weight) {
+  if (!cliffs.length) return null;
+  const distance = (cliff) => (isOn(cliff, weight) ? 0 : Math.abs(cliff - weight));
+  const position = cliffs.reduce((best, each) => (distance(each) < distance(best) ? each : best));
+  return { position, distance: distance(position) };
+}
+
+/** Where the cursor stands on the line: on a cliff, or how far from one; null while that is not known. */
+export function lineSentence(scene) {
+  const { state, stages, tied, intervals } = scene, { readings } = stages;
+  if (!readings.fresh) return null;
+  if (!readings.value) return `The cliffs of this line could not be found: ${stages.line.error || readings.error}.`;
+  const weight = state.weights[state.component], at = `${state.component} = ${formatNumber(weight, WEIGHT_DIGITS)}`;
+  const between = formatInterval(intervals[intervals.length - 1]);
+  const open = between.includes(" to ") ? `anything from ${between}` : `${between}, whichever of them is chosen`;
+  const ties = `${plural(tied, "state")} ${tied === 1 ? "is" : "are"} tied; the true return is ${open}`;
+  const nearest = nearestCliff(readings.value.cliffs, weight);
+  const where = nearest?.distance === 0 ? `You stand on a cliff (${at}): ${ties}.`
+    : `At ${at}${tied ? `, as on both sides, ${ties}` : " the optimum is unique"}; ${farText(nearest, state.range)}.`;
+  return [where, ...softSentence(scene)].join(" ");
+}
+
+/** How far the nearest cliff is. */
+function farText(nearest, [low, high]) {
+  if (!nearest) return `there is no cliff from ${formatInterval([low, high])}`;
+  const shown = nearest.position >= low && nearest.position <= high ? "" : ", outside of what is drawn";
+  return `the nearest cliff is at ${formatNumber(nearest.position, WEIGHT_DIGITS)}, ${formatNumber(nearest.distance)} away${shown}`;
+}
+
+/** What regularisation makes of it. */
+function softSentence({ state, value, measure, stages }) {
+  if (state.regulariser === "hard") return [];
+  const how = state.regulariser === "kl" ? "a KL penalty of kl_coef" : "entropy at temperature";
+  const weight = state.weights[state.component];
+  const { segments, breakpoints } = stages.readings.value;
+  const hard = breakpoints.find(({ position }) => isOn(position, weight))
+    ?? segments.find(({ start, stop }) => weight >= start && weight <= stop);
+  return [`With ${how} ${formatNumber(state.temperature)}, ${measure.label} is ${formatNumber(value)}; without it, ${formatNumber(hard.y)}.`];
+}
+
+/** How far a cliff is when all weights may move. */
+export function radiusSentence({ radius }) {
+  if (radius === Infinity) return "No change of weights, however large, makes another policy optimal.";
+  if (radius === 0) return "Over all weights at once the distance is 0: some change of weights, however small, moves the optimum.";
+  return `Over all weights at once the nearest cliff is ${formatNumber(radius)} away: `
+    + "as long as each weight changes by less, the optimum stays.";
+}
+
+/** What ties leave to chance and what the reward itself gets wrong, as terms with values and explanations. */
+export function chanceFacts({ intervals, optimalTrueReturn }) {
+  const [low, high] = intervals[intervals.length - 1];
+  return [
+    ["Left to chance", formatNumber(high - low), `best less worst true return over all optima of this reward (${formatInterval([low, high])})`],
+    ["Misspecified", formatNumber(optimalTrueReturn - high), `true optimum (${formatNumber(optimalTrueReturn)}) less the best of them`],
+  ];
+}
+
+/** What is to be known of prompts that never come up in training, or an empty text. */
+export function undeterminedSentence({ model, state }) {
+  const count = model.undetermined.size, total = model.prompts.length;
+  if (!count) return "";
+  if (!model.undetermined.has(state.prompt)) return `${count} of ${plural(total, "prompt")} never come up in training.`;
+  return "This prompt never comes up in training: no reward decides what a policy does here, so it is left to chance.";
+}
