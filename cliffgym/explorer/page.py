@@ -29,12 +29,13 @@ _LEFT_OVER = {
 def assemble(data: Mapping[str, Any]) -> str:
     """The page as HTML, with `data` in it."""
     script, style = joined_script(), "\n".join(map(_source, _STYLES))
-    text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    # All of the page is ASCII: in a frame's `srcdoc` its encoding is that of the page around it.
+    text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     # "<" ends a script element wherever it stands in it; in JSON it can only stand in a text, where it may be escaped.
     parts = {
         "policy": _security_policy(script, style),
         "style": style,
-        "data": text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029"),
+        "data": text.replace("<", "\\u003c"),
         "script": script,
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _source("page.html"))
@@ -62,7 +63,8 @@ def joined_script() -> str:
                 raise ValueError(f"top-level names must differ, got {defined} in {seen[defined]} and in {name}")
             seen[defined] = name
         parts.append(f"// {name}\n{text}")
-    return "\n".join(parts).replace("</script", "<\\/script")
+    joined = "\n".join(parts).replace("</script", "<\\/script")
+    return re.sub(r"[^\x00-\x7f]", lambda match: json.dumps(match[0])[1:-1], joined)  # escapes, which mean the same
 
 
 def _visit(name: str, ordered: list[str], path: tuple[str, ...]) -> None:

@@ -109,7 +109,7 @@ VIEWS: Mapping[str, View] = {
         sizes={"steps": (3, 2, 4), "fooled_share": (0.8, 0.0, 1.0)},
     ),
     "Cliff-Deception-v0": View(
-        reward="cot_pressure",
+        reward="weak",
         component="flagged",
         line=(-0.1, 0),
         measure="hidden",

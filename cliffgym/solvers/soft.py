@@ -9,7 +9,7 @@ safe as 1.
 
 Shapes: N rewards, S states, A actions.
 
-Source: arXiv:2507.20150, section 4.2 (entropy regularisation); Ziebart (2010) and Haarnoja et al. (2017),
+Source: arXiv:2507.20150, section 4.4 (entropy regularisation); Ziebart (2010) and Haarnoja et al. (2017),
 arXiv:1702.08165, for the soft Bellman equation.
 """
 

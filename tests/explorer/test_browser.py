@@ -107,7 +107,7 @@ def test_typed_numbers_are_exact_and_steps_land_on_cliffs(open_page: Any) -> Non
     page.get_by_label("Weight of length", exact=True).fill("-0.3")
     settle(page)
     assert state(page)["weights"]["length"] == -0.3
-    page.get_by_role("button", name="To the cliff before").click()
+    page.get_by_role("button", name="To the previous cliff").click()
     settle(page)
     assert state(page)["weights"]["length"] == pytest.approx(-1 / 3, abs=1e-12)
     expect(page.locator("#line .sentence")).to_contain_text("You stand on a cliff")

@@ -1,7 +1,7 @@
 // A state as the fragment of the page's address, for people to read, and back.
 
 import { defaultState, rewardOf, variantOf, withParts } from "./state.js";
-import { sizeText } from "./text.js";
+import { shorten, sizeText } from "./text.js";
 
 /** How the parts of a state are written that are one value each, and how they are read. */
 const SINGLE = {
@@ -58,7 +58,7 @@ export function fragmentOf(data, state) {
 export function readFragment(data, fragment) {
   const problems = [], values = new Map();
   for (const [key, value] of new URLSearchParams(fragment.replace(/^#/, ""))) {
-    if (values.has(key)) problems.push(`the address has ${JSON.stringify(key)} twice; the last one counts`);
+    if (values.has(key)) problems.push(`the address has ${JSON.stringify(shorten(key, 60))} twice; the last counts`);
     values.set(key, value);
   }
   const first = withParts(data, null, { id: values.get("id") });
@@ -73,7 +73,7 @@ export function readFragment(data, fragment) {
     const size = entry.sizes.find(({ name }) => sizeKey(name) === key);
     if (key.startsWith("w.")) parts.weights[key.slice(2)] = toNumber(value);
     else if (size) parts.parameters[size.name] = value;
-    else if (!KEYS.has(key)) problems.push(`the address has an unknown key, ${JSON.stringify(key)}`);
+    else if (!KEYS.has(key)) problems.push(`the address has an unknown key, ${JSON.stringify(shorten(key, 60))}`);
   }
   const { state, problems: wrong } = withParts(data, null, parts);
   return { state, problems: [...problems, ...first.problems, ...wrong] };

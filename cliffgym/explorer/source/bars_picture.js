@@ -13,8 +13,8 @@ const BAR_ROW = 54, BAR_TOP = 26, BAR_HEIGHT = 9, BARS_LEGEND = 22;
  *
  * @param {HTMLElement} host
  * @returns {{update: function(object): void}} Properties: `label`, and `rows` of `name`, `value` (of the policy),
- *   `interval` ([low, high] over all optimal policies), `scale` ([low, high] of what is possible at all), `optimum` (the
- *   true optimum, or null), `learned` (of the selected learned policy, or null) and `strong` (a return).
+ *   `interval` ([low, high] over all optimal policies), `scale` ([low, high] of what is possible at all), `optimum`
+ *   (the true optimum, or null), `learned` (of the selected learned policy, or null) and `strong` (a return).
  */
 export function makeBarsPicture(host) {
   const svg = svgElement("svg", { class: "picture bars-picture", role: "img" });
@@ -45,16 +45,22 @@ function drawBar(row, top, inset, width) {
   const before = width - textWidth(text, TEXT_SIZE, 600) - (mark ? 12 : 0);
   const room = before - textWidth(mark, TEXT_SIZE, 600) - 12;
   const bar = { y: top + BAR_TOP, height: BAR_HEIGHT };
-  const end = (place, anchor, number) =>
-    textElement(formatNumber(number), { class: "tick-text", x: place, y: middle + 4, "text-anchor": anchor }, { size: SMALL_TEXT });
+  const upright = (kind, at, over) =>
+    svgElement("line", { class: kind, x1: at, x2: at, y1: bar.y - over, y2: bar.y + BAR_HEIGHT + over });
+  const above = (text, place, style, fit) => textElement(text, { x: place, y: top + 13, ...style }, fit);
+  const end = (place, anchor, number) => textElement(formatNumber(number), {
+    class: "tick-text", x: place, y: middle + 4, "text-anchor": anchor,
+  }, { size: SMALL_TEXT });
   return svgElement("g", {},
-    textElement(name, { class: "bar-name", x: 0, y: top + 13 }, { room, weight: strength }),
-    textElement(text, { class: "bar-value", x: width, y: top + 13, "text-anchor": "end" }, { weight: 600 }),
-    mark ? textElement(mark, { class: "learned-text", x: before, y: top + 13, "text-anchor": "end" }, { weight: 600 }) : null,
+    above(name, 0, {}, { room, weight: strength }),
+    above(text, width, { "text-anchor": "end" }, { weight: 600 }),
+    mark ? above(mark, before, { class: "learned-text", "text-anchor": "end" }, { weight: 600 }) : null,
     svgElement("rect", { class: "bar-track", x: inset, width: width - 2 * inset, ...bar }),
-    svgElement("rect", { class: "bar-fill", x: Math.min(x(zero), x(value)), width: Math.abs(x(value) - x(zero)), ...bar }),
-    flat ? null : svgElement("line", { class: "bar-zero", x1: x(zero), x2: x(zero), y1: bar.y - 3, y2: bar.y + BAR_HEIGHT + 3 }),
-    flat ? null : svgElement("line", { class: "bar-now", x1: x(value), x2: x(value), y1: bar.y - 2, y2: bar.y + BAR_HEIGHT + 2 }),
+    svgElement("rect", {
+      class: "bar-fill", x: Math.min(x(zero), x(value)), width: Math.abs(x(value) - x(zero)), ...bar,
+    }),
+    flat ? null : upright("bar-zero", x(zero), 3),
+    flat ? null : upright("bar-now", x(value), 2),
     end(inset - 6, "end", scale[0]),
     end(width - inset + 6, "start", scale[1]),
     drawInterval(interval.map(x), top + BAR_TOP + BAR_HEIGHT + 6),

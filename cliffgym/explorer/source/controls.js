@@ -26,7 +26,8 @@ export function makeScenarioPanel(host, data, change) {
       }
       fields.forEach((field, i) => {
         const { name, values } = entry.sizes[i];
-        const options = values.map((value) => ({ value: sizeText(value), label: sizeText(value).replaceAll(",", ", ") }));
+        const texts = values.map(sizeText);
+        const options = texts.map((text) => ({ value: text, label: text.replaceAll(",", ", ") }));
         field.update(options, sizeText(state.parameters[name]));
       });
     },
@@ -43,7 +44,8 @@ export function makeWeightsPanel(host, change) {
     update({ entry, variant, model, state, scales }) {
       const reward = rewardOf(variant, state.weights);
       const own = reward === null ? [{ value: "", label: "weights of your own", disabled: true }] : [];
-      named.update([...own, ...Object.keys(variant.rewards).map((name) => ({ value: name, label: name }))], reward ?? "");
+      const others = Object.keys(variant.rewards).map((name) => ({ value: name, label: name }));
+      named.update([...own, ...others], reward ?? "");
       if (model.names.join("\n") !== shown?.names || entry !== shown.entry) {
         parts = model.names.map((name) => weightRow(name, change));
         rows.replaceChildren(...parts.map(({ node }) => node));
@@ -76,8 +78,10 @@ function weightRow(name, change) {
   const move = (weight) => change({ weights: { [name]: weight } });
   const number = numberField(`Weight of ${name}`, move, { hidden: true, live: true });
   const bar = slider({ "aria-label": `Weight of ${name}, slider` }, move);
-  const label = element("span", { class: "weight-name", title: name }, name), badge = element("span", { class: "badge" });
-  const node = element("div", { class: "weight" }, element("div", { class: "weight-head" }, label, badge), bar.node, number.node);
+  const badge = element("span", { class: "badge" });
+  const label = element("span", { class: "weight-name", title: name }, name);
+  const head = element("div", { class: "weight-head" }, label, badge);
+  const node = element("div", { class: "weight" }, head, bar.node, number.node);
   return {
     node,
     update({ weight, range, onLine, idle }) {
@@ -106,13 +110,12 @@ export function makeTrainingPanel(host, change) {
   let last = "entropy", state = null;
   const group = freshId();
   const choices = REGULARISERS.map((value) => {
-    const input = element("input", { type: "radio", name: group, value, onchange: () => change({ regulariser: value }) });
+    const choose = () => change({ regulariser: value });
+    const input = element("input", { type: "radio", name: group, value, onchange: choose });
     return { value, input, node: element("label", { class: "choice" }, input, REGULARISER_NAMES[value]) };
   });
   const bar = slider({ "aria-label": "Temperature, slider" }, (place, byKey) => {
-    const { regulariser } = state;
     if (isHard(place, byKey, state)) change({ regulariser: "hard" });
-    else if (regulariser !== "hard") change({ temperature: temperatureAt(place) });
     else change({ regulariser: last, temperature: temperatureAt(place) });
   });
   const number = numberField("Temperature", (temperature) => change({ temperature }));
@@ -131,7 +134,8 @@ export function makeTrainingPanel(host, change) {
       const name = regulariser === "kl" ? "kl_coef" : "Temperature";
       setText(number.node.firstChild, name);
       setAttribute(bar.node, "aria-label", `${name}, slider`);
-      bar.update({ range: [HARD, LOGS[1]], value: hard ? HARD : Math.log10(temperature), text: hard ? "hard" : formatNumber(temperature) });
+      const [place, text] = hard ? [HARD, "hard"] : [Math.log10(temperature), formatNumber(temperature)];
+      bar.update({ range: [HARD, LOGS[1]], value: place, text });
       number.update(temperature, [0, temperature * 10]);
       ties.update(TIE_RULES.map((value) => ({ value, label: TIE_NAMES[value] })), state.tieRule);
     },

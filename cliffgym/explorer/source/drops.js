@@ -28,8 +28,8 @@ export function acceptDrops(onFiles) {
  * @param {object[]} added
  * @param {object} model That is shown.
  * @param {function(object): void} change Goes to another scenario or size.
- * @returns {{text: string, action: object|null, alert: boolean}} `action` has a `label`, a `title` and `run`; `alert` says that the
- *   page can show none of them.
+ * @returns {{text: string, action: object|null, alert: boolean}} `action` has a `label`, a `title` and `run`; `alert`
+ *   says that the page can show none of them.
  */
 export function describeAdded(learned, added, model, change) {
   const here = added.filter((policy) => policy.fingerprint === model.fingerprint);
@@ -38,10 +38,12 @@ export function describeAdded(learned, added, model, change) {
   if (here.length === added.length) return { text: `${total}, drawn as diamonds.`, action: null, alert: false };
   const groups = learned.elsewhere(model).filter(({ policies }) => policies.some((policy) => added.includes(policy)));
   const target = groups.find(({ place }) => place);
-  if (here.length || target) {
-    const others = listed(groups.map(({ title }) => title));
-    const text = `${total}. ${here.length ? `${here.length} belong to what is shown. ` : "None belongs to what is shown. "}Others: ${others}.`;
-    return { text, action: target ? { label: "Show them", title: `Show ${target.title}`, run: () => change(target.place) } : null, alert: false };
+  if (!here.length && !target) {
+    const whys = groups.map(({ title, why }) => `${title}. ${why}`).join(" ");
+    return { text: `${total}, none of which the page can show. ${whys}`, action: null, alert: true };
   }
-  return { text: `${total}, none of which the page can show. ${groups.map(({ title, why }) => `${title}. ${why}`).join(" ")}`, action: null, alert: true };
+  const belong = here.length ? `${here.length} belong to what is shown` : "None belongs to what is shown";
+  const text = `${total}. ${belong}. Others: ${listed(groups.map(({ title }) => title))}.`;
+  const run = () => change(target.place);
+  return { text, action: target ? { label: "Show them", title: `Show ${target.title}`, run } : null, alert: false };
 }

@@ -84,8 +84,9 @@ export function numberField(label, onNumber, { hidden = false, live = false } = 
       onNumber(stepped(shown, range, event));
     },
   });
+  const name = element("label", { for: id, class: hidden ? "unseen" : null }, label);
   return {
-    node: element("div", { class: "field" }, element("label", { for: id, class: hidden ? "unseen" : null }, label), input),
+    node: element("div", { class: "field" }, name, input),
     input,
     update(value, between = range) {
       range = between;
@@ -111,11 +112,12 @@ function stepped(value, [low, high], { key, shiftKey }) {
  *   screen readers say instead of the number.
  */
 export function slider(attributes, onMove) {
+  const ends = () => [Number(node.min), Number(node.max)];
   const node = element("input", {
     type: "range", step: "any", ...attributes,
-    oninput: () => onMove(movedTo(Number(node.value), [Number(node.min), Number(node.max)], node.clientWidth || 200), false),
+    oninput: () => onMove(movedTo(Number(node.value), ends(), node.clientWidth || 200), false),
     onkeydown: (event) => {
-      const moved = movedByKey(event, Number(node.value), [Number(node.min), Number(node.max)]);
+      const moved = movedByKey(event, Number(node.value), ends());
       if (moved === null) return;
       event.preventDefault();
       onMove(moved, true);

@@ -41,7 +41,7 @@ export class LearnedPolicies {
     }
     const total = this.policies.length + added.length;
     if (total > MAX_POLICIES) {
-      throw new Error(`${name}: the page takes at most ${MAX_POLICIES} policies in all; with this file there are ${total}`);
+      throw new Error(`${name}: the page takes at most ${MAX_POLICIES} policies; with this file it has ${total}`);
     }
     this.replace([...this.policies, ...added]);
     return added;
@@ -89,10 +89,13 @@ export class LearnedPolicies {
     const { id, parameters, variant } = policies[0];
     const title = (name, sizes) => `${plural(policies.length, "policy", "policies")} of ${shorten(name, 60)}`
       + `${sizes ? ` with ${shorten(sizes, 200)}` : ""}`;
-    if (!variant) return { policies, title: title(id, parametersText(parameters)), place: null, why: this.whyUnknown(policies[0]) };
+    if (!variant) {
+      return { policies, title: title(id, parametersText(parameters)), place: null, why: this.whyUnknown(policies[0]) };
+    }
     const entry = this.data.scenarios.find((each) => each.variants.includes(variant));
     const chosen = Object.fromEntries(entry.sizes.map(({ name }) => [name, variant.parameters[name]]));
-    return { policies, title: title(entry.id, parametersText(chosen)), place: { id: entry.id, parameters: chosen }, why: "" };
+    const place = { id: entry.id, parameters: chosen };
+    return { policies, title: title(entry.id, parametersText(chosen)), place, why: "" };
   }
 
   /** Why a policy has no place on this page. */
@@ -101,7 +104,7 @@ export class LearnedPolicies {
     if (!entry) return `This page has ${listed(this.data.scenarios.map((each) => each.id))}.`;
     const text = (arguments_) => parametersText(Object.fromEntries(Object.entries(arguments_).sort()));
     const same = ({ parameters: other }) => text(other) === text(parameters);
-    if (entry.variants.some(same)) return "This page has the same arguments with other tables: another version of the scenario.";
+    if (entry.variants.some(same)) return "This page has the same arguments with other tables, of another version.";
     const sizes = entry.sizes.map(({ name, values }) => `${name} = ${values.map(valueText).join(" or ")}`);
     return sizes.length ? `This page has it with ${listed(sizes)}.` : "This page has it in another size.";
   }

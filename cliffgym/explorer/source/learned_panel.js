@@ -19,7 +19,7 @@ export function makeLearnedPanel(host, learned, { onFiles, onChange, change }) {
     },
   });
   const hint = element("p", { class: "summary" },
-    "Drop files of ", element("code", {}, "save_policies"), " anywhere on the page. They are read here and sent nowhere.");
+    "Drop files of ", element("code", {}, "save_policies"), " anywhere on the page. Nothing of them leaves it.");
   const list = element("div", {});
   host.append(element("label", { for: "files", class: "unseen" }, "Files of learned policies"), input, hint, list);
   const remove = (goes) => {
@@ -48,8 +48,10 @@ function listOf(model, learned, { remove, onChange, change }) {
   }
   for (const { policies, title, place, why } of learned.elsewhere(model)) {
     const go = place ? button("Show", () => change(place), { "aria-label": `Show ${title}` }) : "";
-    const drop = button("Remove", () => remove((policy) => policies.includes(policy)), { "aria-label": `Remove ${title}` });
-    parts.push(element("div", { class: "elsewhere" }, element("p", {}, `${title}. ${why}`), element("div", { class: "row" }, go, drop)));
+    const goes = (policy) => policies.includes(policy);
+    const drop = button("Remove", () => remove(goes), { "aria-label": `Remove ${title}` });
+    const row = element("div", { class: "row" }, go, drop);
+    parts.push(element("div", { class: "elsewhere" }, element("p", {}, `${title}. ${why}`), row));
   }
   if (learned.policies.length > 1) {
     parts.push(button(`Remove all ${learned.policies.length}`, () => remove(() => true), { class: "quiet" }));
@@ -69,10 +71,14 @@ function item(policy, learned, remove, onChange) {
     onChange();
   }, { class: "policy", title: about, "aria-pressed": String(learned.selected === policy) });
   select.policy = policy;
-  const drop = button("\u00d7", () => remove((other) => other === policy), { class: "quiet", "aria-label": `Remove ${name}` });
+  const drop = button("\u00d7", () => remove((other) => other === policy), {
+    class: "quiet", "aria-label": `Remove ${name}`,
+  });
   return element("li", {}, select, policy.weights ? "" : element("span", { class: "badge" }, "no axis"), drop);
 }
 
 function markSelected(list, learned) {
-  for (const node of list.querySelectorAll(".policy")) setAttribute(node, "aria-pressed", String(node.policy === learned.selected));
+  for (const node of list.querySelectorAll(".policy")) {
+    setAttribute(node, "aria-pressed", String(node.policy === learned.selected));
+  }
 }

@@ -52,7 +52,7 @@ function measureOptions({ model, state, here }) {
   return [
     ...model.names.map((name) => ({ value: name, label: name, group: "Components" })),
     ...RETURNS.map((name) => ({ value: name, label: name, group: "Returns" })),
-    ...model.tokens.map((token) => ({ value: `uses ${token}`, label: `uses of ${token}`, group: "Uses of a token per trace" })),
+    ...model.tokens.map((token) => ({ value: `uses ${token}`, label: `uses of ${token}`, group: "Uses per trace" })),
     ...legal.map((token) => ({ value: `here ${token}`, label: `P(${token})`, group: `Probability at ${where}` })),
   ];
 }
@@ -65,11 +65,11 @@ export function makeLineSteps(host, change) {
   const bar = slider({ "aria-label": "Weight on the line" }, move);
   const number = numberField("Weight on the line, exactly", move, { hidden: true, live: true });
   const steps = [
-    ["\u25c2 cliff", "To the cliff before", (cliffs, weight) => cliffs.findLast((cliff) => cliff < weight && !isOn(cliff, weight))],
+    ["\u25c2 cliff", "To the previous cliff", (all, weight) => all.findLast((cliff) => isBeyond(cliff, weight, -1))],
     ["just before", "Just before the nearest cliff", (cliffs, weight) => beside(cliffs, weight, -1)],
     ["on it", "Onto the nearest cliff", (cliffs, weight) => nearestCliff(cliffs, weight)?.position],
     ["just after", "Just after the nearest cliff", (cliffs, weight) => beside(cliffs, weight, 1)],
-    ["cliff \u25b8", "To the next cliff", (cliffs, weight) => cliffs.find((cliff) => cliff > weight && !isOn(cliff, weight))],
+    ["cliff \u25b8", "To the next cliff", (all, weight) => all.find((cliff) => isBeyond(cliff, weight, 1))],
   ].map(([label, title, goal]) => {
     const target = () => goal(cliffsOf(scene), scene.state.weights[scene.state.component]);
     const node = button(label, () => {
@@ -80,16 +80,15 @@ export function makeLineSteps(host, change) {
   });
   const beside = (cliffs, weight, side) => {
     const nearest = nearestCliff(cliffs, weight), [low, high] = scene.state.range;
-    return nearest ? Number((nearest.position + side * Math.max(1e-6, 1e-4 * (high - low))).toPrecision(12)) : undefined;
+    const hair = Math.max(1e-6, 1e-4 * (high - low));
+    return nearest ? Number((nearest.position + side * hair).toPrecision(12)) : undefined;
   };
   const sentence = element("p", { class: "sentence" }), radius = element("p", { class: "more" });
   const spoken = element("p", { class: "unseen", "aria-live": "polite" });
   const speak = whenCalm((text) => setText(spoken, text), CALM);
-  host.append(
-    element("div", { class: "cursor-row" }, name, bar.node, number.node),
-    element("div", { class: "steps-row", role: "group", "aria-label": "Steps to cliffs" }, ...steps.map(({ node }) => node)),
-    sentence, radius, spoken,
-  );
+  const row = element("div", { class: "steps-row", role: "group", "aria-label": "Steps to cliffs" });
+  row.append(...steps.map(({ node }) => node));
+  host.append(element("div", { class: "cursor-row" }, name, bar.node, number.node), row, sentence, radius, spoken);
   return {
     update(now) {
       scene = now;
@@ -106,6 +105,9 @@ export function makeLineSteps(host, change) {
     },
   };
 }
+
+/** Whether a cliff is on one side of a weight, 1 or -1, and not under it. */
+const isBeyond = (cliff, weight, side) => side * (cliff - weight) > 0 && !isOn(cliff, weight);
 
 /** Where all cliffs of the traced line are, as far as that is known. */
 const cliffsOf = ({ stages }) => stages.readings.value?.cliffs ?? [];

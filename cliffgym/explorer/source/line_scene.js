@@ -41,9 +41,10 @@ export function* lineReadings(model, weights, state, measure, line) {
   const [low, high] = state.range, segments = [], breakpoints = [];
   const cliffs = line.breakpoints.map(({ position }) => cleanPosition(position));
   for (const { start, stop, optimalActions, components } of line.segments) {
-    const ends = [Math.max(low, cleanPosition(start)), Math.min(high, cleanPosition(stop))];
-    if (ends[0] >= ends[1]) continue;
-    segments.push({ start: ends[0], stop: ends[1], y: readOptimum(model, measure, optimalActions, components, state.tieRule) });
+    const [first, last] = [Math.max(low, cleanPosition(start)), Math.min(high, cleanPosition(stop))];
+    if (first >= last) continue;
+    const y = readOptimum(model, measure, optimalActions, components, state.tieRule);
+    segments.push({ start: first, stop: last, y });
     yield;
   }
   for (const [i, { states, totalVariation }] of line.breakpoints.entries()) {
@@ -97,7 +98,8 @@ export function* softCurves(model, weights, state, measure) {
 
 function temperaturesAround(temperature) {
   const [least, most] = TEMPERATURES;
-  const around = FACTORS.map((factor) => Math.min(most, Math.max(least, Number((temperature * factor).toPrecision(3)))));
+  const within = (value) => Math.min(most, Math.max(least, value));
+  const around = FACTORS.map((factor) => within(Number((temperature * factor).toPrecision(3))));
   around[FACTORS.indexOf(1)] = temperature;
   return [...new Set(around)];
 }

@@ -32,6 +32,7 @@ class ExplorerPage {
     this.learned = new LearnedPolicies(data);
     this.messages = makeMessages(byId("messages"));
     this.isReady = false;
+    this.isSettled = false;
     this.lastRedraw = NaN;
     this.drawing = false;
     this.redrawSoon = oncePerFrame(() => this.redraw());
@@ -98,7 +99,9 @@ class ExplorerPage {
   /** Draws what waits for slow computations. */
   drawSlow() {
     this.drawAll(this.slow);
-    if (!this.scenes.busy && !performance.getEntriesByName("cliffgym-settled").length) performance.mark("cliffgym-settled");
+    if (this.scenes.busy || this.isSettled) return;
+    this.isSettled = true;
+    performance.mark("cliffgym-settled");
   }
 
   drawAll(draws) {
@@ -145,10 +148,11 @@ class ExplorerPage {
   }
 
   async addFiles(files) {
+    const change = (parts) => this.change(parts);
     for (const file of files) {
       try {
         const added = await this.learned.add(file);
-        const { text, action, alert } = describeAdded(this.learned, added, this.scene.model, (parts) => this.change(parts));
+        const { text, action, alert } = describeAdded(this.learned, added, this.scene.model, change);
         if (alert) this.messages.alert(text);
         else this.messages.status([{ text, action }]);
       } catch (error) {

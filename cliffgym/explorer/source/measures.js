@@ -10,8 +10,8 @@ import { combine, dot, occupancy } from "./solver.js";
  * @param {string} name
  * @param {number} here The state that "here" means.
  * @returns {object} `key` (what tells it from others of the model), `label`, `of(policy)` (its value),
- *   `fromComponents(components)` (the same from a policy's components; null if they do not say), `extremes(marked)` ([low,
- *   high] over all policies over marked actions) and `range` (the same over all legal ones).
+ *   `fromComponents(components)` (the same from a policy's components; null if they do not say), `extremes(marked)`
+ *   ([low, high] over all policies over marked actions) and `range` (the same over all legal ones).
  */
 export function makeMeasure(model, name, here) {
   const token = model.tokens.indexOf(name.slice(name.indexOf(" ") + 1));
@@ -46,8 +46,8 @@ function measureTable(model, name, token) {
 function choiceMeasure(model, token, here) {
   const pair = here * model.A + token;
   const between = (marked) => {
-    const others = marked.subarray(here * model.A, (here + 1) * model.A).reduce((sum, mark) => sum + mark, 0) - marked[pair];
-    return [marked[pair] && !others ? 1 : 0, marked[pair]];
+    const count = marked.subarray(here * model.A, (here + 1) * model.A).reduce((sum, mark) => sum + mark, 0);
+    return [marked[pair] && count === 1 ? 1 : 0, marked[pair]];
   };
   const name = `here ${model.tokens[token]}`;
   return {

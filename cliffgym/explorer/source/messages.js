@@ -9,7 +9,7 @@ const MOST = 4;
 /**
  * @param {HTMLElement} host
  * @returns {{status: function(Array): void, alert: function(string): void}} `status` replaces what it said before, by
- *   texts or objects with a `text` and perhaps an `action` ({label, title, run}); each `alert` stays until it is dismissed.
+ *   texts or objects with a `text` and perhaps an `action` ({label, title, run}); each `alert` stays until dismissed.
  */
 export function makeMessages(host) {
   const statuses = element("div", { role: "status" }), alerts = element("div", { role: "alert" });

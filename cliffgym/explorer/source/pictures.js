@@ -112,9 +112,12 @@ export function makePlane(node, { change, beforeSaving }) {
     const [x, y] = plane.map((name) => kept.get(name) ?? firstRange(entry, weights[name], name));
     return { plane, xRange: x, yRange: y };
   });
-  const x = choiceField("Weight on x", (name) => turn([name, name === state.plane[1] ? state.plane[0] : state.plane[1]]));
-  const y = choiceField("Weight on y", (name) => turn([name === state.plane[0] ? state.plane[1] : state.plane[0], name]));
-  const xRange = rangeFields("x", (range) => change({ xRange: range })), yRange = rangeFields("y", (range) => change({ yRange: range }));
+  // A weight that is chosen for one axis while it is on the other changes places with what was there.
+  const beside = (name, [kept, other]) => (name === kept ? other : kept);
+  const x = choiceField("Weight on x", (name) => turn([name, beside(name, [state.plane[1], state.plane[0]])]));
+  const y = choiceField("Weight on y", (name) => turn([beside(name, state.plane), name]));
+  const xRange = rangeFields("x", (range) => change({ xRange: range }));
+  const yRange = rangeFields("y", (range) => change({ yRange: range }));
   figure.controls.append(x.node, xRange.node, y.node, yRange.node);
   const note = element("p", { class: "more", role: "status" });
   figure.below.append(note);
@@ -184,5 +187,6 @@ export function makeTree(node, { change, beforeSaving }) {
 
 /** The tables (S, A) of both returns. */
 function returnTables(model) {
-  return { incomplete: combine(model, namedWeights(model, "incomplete")), true: combine(model, namedWeights(model, "true")) };
+  const table = (name) => combine(model, namedWeights(model, name));
+  return { incomplete: table("incomplete"), true: table("true") };
 }

@@ -14,8 +14,8 @@ const MAX_DEPTH = 8;
  *
  * @param {string} text
  * @param {Map<string, object[]>} known By fingerprint: the sizes of scenarios that the page has.
- * @returns {object[]} Policies: `label`, `id`, `parameters`, `fingerprint`, `reward`, `weights` (by component, or null),
- *   `settings`, `variant` (one that has its fingerprint, or null) and `table` ((S, A) of that size, or null).
+ * @returns {object[]} Policies: `label`, `id`, `parameters`, `fingerprint`, `reward`, `weights` (by component, or
+ *   null), `settings`, `variant` (one that has its fingerprint, or null) and `table` ((S, A) of that size, or null).
  * @throws {Error} Says which rule the file breaks, with what, and where.
  */
 export function readPolicies(text, known) {
@@ -52,7 +52,8 @@ function readPolicy(policy, place, known) {
 /** (S, A) rows that sum to 1. Of a size that the page does not have, only that they are rows of one length. */
 function readTable(rows, place, variant) {
   check(Array.isArray(rows) && rows.length > 0, place, "a list of rows", rows);
-  check(!variant || rows.length === variant.states, place, `a list of ${variant?.states} rows, one for each state`, rows);
+  const states = variant?.states ?? rows.length;
+  check(rows.length === states, place, `a list of ${states} rows, one for each state`, rows);
   const width = variant ? variant.actions.length : Array.isArray(rows[0]) ? rows[0].length : 1;
   const table = new Float64Array(rows.length * width);
   rows.forEach((row, state) => {
@@ -63,7 +64,7 @@ function readTable(rows, place, variant) {
       check(Number.isFinite(chance) && chance >= 0, `${at}[${a}]`, "a probability, a finite number >= 0", chance);
       total += chance;
     });
-    check(Math.abs(total - 1) <= ROW_TOLERANCE, at, `probabilities that sum to 1 within ${ROW_TOLERANCE}`, total, "a sum of ");
+    check(Math.abs(total - 1) <= ROW_TOLERANCE, `sum of ${at}`, `1 within ${ROW_TOLERANCE}`, total);
     row.forEach((chance, a) => { table[state * width + a] = chance / total; });
   });
   return table;
@@ -78,7 +79,8 @@ function readWeights(weights, place, variant) {
     check(!names || names.includes(name), place, `weights of ${listed(names ?? [])}`, name);
     check(Number.isFinite(weight), `${place}.${shorten(name, 40)}`, "a finite number", weight);
   }
-  return names ? Object.fromEntries(names.map((name) => [name, Object.hasOwn(weights, name) ? weights[name] : 0])) : null;
+  if (!names) return null;
+  return Object.fromEntries(names.map((name) => [name, Object.hasOwn(weights, name) ? weights[name] : 0]));
 }
 
 function isObject(value) {
@@ -91,8 +93,8 @@ function isShallow(value, depth) {
   return depth > 0 && Object.values(value).every((part) => isShallow(part, depth - 1));
 }
 
-function check(holds, place, rule, value, before = "") {
-  if (!holds) throw new Error(`${place} must be ${rule}; got ${before}${described(value)}`);
+function check(holds, place, rule, value) {
+  if (!holds) throw new Error(`${place} must be ${rule}; got ${described(value)}`);
 }
 
 /** A value for a message: what it is, however large. */

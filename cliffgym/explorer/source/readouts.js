@@ -36,8 +36,9 @@ export function lineSentence(scene) {
 /** How far the nearest cliff is. */
 function farText(nearest, [low, high]) {
   if (!nearest) return `there is no cliff from ${formatInterval([low, high])}`;
-  const shown = nearest.position >= low && nearest.position <= high ? "" : ", outside of what is drawn";
-  return `the nearest cliff is at ${formatNumber(nearest.position, WEIGHT_DIGITS)}, ${formatNumber(nearest.distance)} away${shown}`;
+  const { position, distance } = nearest, outside = position < low || position > high;
+  return `the nearest cliff is at ${formatNumber(position, WEIGHT_DIGITS)}, ${formatNumber(distance)} away`
+    + `${outside ? ", outside of what is drawn" : ""}`;
 }
 
 /** What regularisation makes of it. */
@@ -48,13 +49,16 @@ function softSentence({ state, value, measure, stages }) {
   const { segments, breakpoints } = stages.readings.value;
   const hard = breakpoints.find(({ position }) => isOn(position, weight))
     ?? segments.find(({ start, stop }) => weight >= start && weight <= stop);
-  return [`With ${how} ${formatNumber(state.temperature)}, ${measure.label} is ${formatNumber(value)}; without it, ${formatNumber(hard.y)}.`];
+  const values = [state.temperature, value, hard.y].map((each) => formatNumber(each));
+  return [`With ${how} ${values[0]}, ${measure.label} is ${values[1]}; without it, ${values[2]}.`];
 }
 
 /** How far a cliff is when all weights may move. */
 export function radiusSentence({ radius }) {
   if (radius === Infinity) return "No change of weights, however large, makes another policy optimal.";
-  if (radius === 0) return "Over all weights at once the distance is 0: some change of weights, however small, moves the optimum.";
+  if (radius === 0) {
+    return "Over all weights at once the distance is 0: some change of weights, however small, moves the optimum.";
+  }
   return `Over all weights at once the nearest cliff is ${formatNumber(radius)} away: `
     + "as long as each weight changes by less, the optimum stays.";
 }
@@ -62,16 +66,17 @@ export function radiusSentence({ radius }) {
 /** What ties leave to chance and what the reward itself gets wrong, as terms with values and explanations. */
 export function chanceFacts({ intervals, optimalTrueReturn }) {
   const [low, high] = intervals[intervals.length - 1];
+  const between = formatInterval([low, high]), optimum = formatNumber(optimalTrueReturn);
+  const chance = `best less worst true return over all optima of this reward (${between})`;
   return [
-    ["Left to chance", formatNumber(high - low), `best less worst true return over all optima of this reward (${formatInterval([low, high])})`],
-    ["Misspecified", formatNumber(optimalTrueReturn - high), `true optimum (${formatNumber(optimalTrueReturn)}) less the best of them`],
+    ["Left to chance", formatNumber(high - low), chance],
+    ["Misspecified", formatNumber(optimalTrueReturn - high), `true optimum (${optimum}) less the best of them`],
   ];
 }
 
 /** What is to be known of prompts that never come up in training, or an empty text. */
 export function undeterminedSentence({ model, state }) {
   const count = model.undetermined.size, total = model.prompts.length;
-  if (!count) return "";
-  if (!model.undetermined.has(state.prompt)) return `${count} of ${plural(total, "prompt")} never come up in training.`;
-  return "This prompt never comes up in training: no reward decides what a policy does here, so it is left to chance.";
+  if (!count || model.undetermined.has(state.prompt)) return ""; // of this prompt the picture itself says so
+  return `${count} of ${plural(total, "prompt")} never come up in training.`;
 }

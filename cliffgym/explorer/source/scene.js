@@ -45,9 +45,9 @@ export class Scenes {
    * All about a state that is quick to compute. The slow rest is started; `stages` holds what there is of it.
    *
    * @param {object} state
-   * @returns {object} What `behaviour` returns, and `data`, `entry`, `variant`, `model`, `state`, `weights` (K,), `here`
-   *   (the state that is looked at), `measure`, `value` (the measure of the policy), `scales` (see `possible`), `radius`
-   *   (see `weightRadius`), `tied` (how many states that matter are tied), `learned` and `stages`.
+   * @returns {object} What `behaviour` returns, and `data`, `entry`, `variant`, `model`, `state`, `weights` (K,),
+   *   `here` (the state that is looked at), `measure`, `value` (the measure of the policy), `scales` (see `possible`),
+   *   `radius` (see `weightRadius`), `tied` (how many states that matter are tied), `learned` and `stages`.
    */
   look(state) {
     const entry = this.data.scenarios.find((each) => each.id === state.id), variant = variantOf(entry, state);
@@ -84,17 +84,18 @@ export class Scenes {
   want({ model, state, weights, measure }, number) {
     const { line, readings, learned, curves, plane, cells } = this.stages, policies = this.learned;
     const before = Object.values(this.stages).map((stage) => stage.steps);
-    const others = (...names) => JSON.stringify(model.names.map((name, k) => (names.includes(name) ? null : weights[k])));
-    const lineFrame = JSON.stringify([number, state.component, state.range]), lineKey = others(state.component);
+    const text = JSON.stringify;
+    const others = (...names) => text(model.names.map((name, k) => (names.includes(name) ? null : weights[k])));
+    const lineFrame = text([number, state.component, state.range]), lineKey = others(state.component);
     const lineView = lineFrame + measure.key;
     line.want(lineFrame, lineKey, () => tracedLine(model, weights, state));
     readings.want(lineView, lineKey + state.tieRule, function* read() {
       return yield* lineReadings(model, weights, state, measure, line.value);
     });
-    learned.want(JSON.stringify([number, measure.key]), String(policies.version), () => policies.valuesSteps(model, measure));
-    curves.want(lineView, JSON.stringify([lineKey, state.regulariser, state.temperature]),
+    learned.want(text([number, measure.key]), String(policies.version), () => policies.valuesSteps(model, measure));
+    curves.want(lineView, text([lineKey, state.regulariser, state.temperature]),
       () => softCurves(model, weights, state, measure));
-    const planeFrame = JSON.stringify([number, state.plane, state.xRange, state.yRange]), planeKey = others(...state.plane);
+    const planeFrame = text([number, state.plane, state.xRange, state.yRange]), planeKey = others(...state.plane);
     plane.want(planeFrame, planeKey, () => tracedPlane(model, weights, state));
     cells.want(planeFrame + measure.key, planeKey + state.tieRule, function* read() {
       return yield* cellReadings(model, state, measure, plane.value);

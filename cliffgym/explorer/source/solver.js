@@ -258,10 +258,14 @@ function backwardSoftValues(model, reward, temperature, weights) {
   return values;
 }
 
-/** Newton's method on the soft Bellman equation: each step evaluates the current soft policy, regulariser included. */
+/**
+ * Newton's method on the soft Bellman equation: each step evaluates the current soft policy, regulariser included.
+ *
+ * It begins where the last one ended: one reward is asked for after another that is close to it.
+ */
 function softIteration(model, reward, temperature, weights) {
   const { S, A, terminal } = model;
-  let values = new Float64Array(S), before = Infinity;
+  let values = model.lastSoftValues ?? new Float64Array(S), before = Infinity;
   const scale = largest(reward, model.legal), policy = new Float64Array(S * A);
   for (let round = 0; round < 10_000; round++) {
     const q = backup(model, reward, values);
@@ -272,7 +276,7 @@ function softIteration(model, reward, temperature, weights) {
       if (!terminal[state]) residual = Math.max(residual, Math.abs(maximum - values[state]));
     }
     const settled = residual <= 16 * EPSILON * magnitude || (before <= residual && residual <= 1e-10 * magnitude);
-    if (settled) return values;
+    if (settled) return (model.lastSoftValues = values);
     before = residual;
     const pay = reward.map((value, pair) =>
       policy[pair] > 0 ? value - temperature * (Math.log(policy[pair]) - weights[pair]) : value);

@@ -1,7 +1,7 @@
 // What is chosen on the page: one plain object that is never changed in place. Everything shown follows from it.
 
 import { REGULARISERS, RETURNS, TIE_RULES } from "./behaviour.js";
-import { formatNumber, listed, sizeText } from "./text.js";
+import { formatNumber, listed, shorten, sizeText } from "./text.js";
 
 export const TEMPERATURES = [0.001, 10];
 /** Weights beyond this would only cost digits. */
@@ -12,8 +12,8 @@ export const MAX_WEIGHT = 1e6;
  *
  * @param {object} entry The scenario, from the page's data.
  * @returns {object} `id`, `parameters` (a value of each size), `weights` (by component), `regulariser`, `temperature`,
- *   `tieRule`, `prompt` (its place), `selected` (a state or null), `component`, `range`, `measure`, `plane`, `xRange` and
- *   `yRange`.
+ *   `tieRule`, `prompt` (its place), `selected` (a state or null), `component`, `range`, `measure`, `plane`, `xRange`
+ *   and `yRange`.
  */
 export function defaultState(entry) {
   const { view, sizes, variants } = entry;
@@ -37,7 +37,8 @@ export function defaultState(entry) {
 
 /** The weights of a named reward, by component. */
 export function rewardWeights(variant, name) {
-  return Object.fromEntries(variant.components.names.map((component) => [component, variant.rewards[name][component] ?? 0]));
+  const { components: { names }, rewards: { [name]: weights } } = variant;
+  return Object.fromEntries(names.map((component) => [component, weights[component] ?? 0]));
 }
 
 /** The name of the reward that has just these weights, or null. */
@@ -71,8 +72,8 @@ export function variantOf(entry, state) {
  *
  * @param {object} data Of the page.
  * @param {object|null} state What holds for the parts that are not given; null for what the scenario shows first.
- * @param {object} parts Some parts of a state; `parameters` and `weights` may be given in part, and `reward`, the name of
- *   one, stands for its weights.
+ * @param {object} parts Some parts of a state; `parameters` and `weights` may be given in part, and `reward`, the name
+ *   of one, stands for its weights.
  * @returns {{state: object, problems: string[]}} Parts that are wrong are left as they were, and named in `problems`.
  */
 export function withParts(data, state, parts) {
@@ -146,7 +147,8 @@ function rulesFor(variant, state) {
   const measures = [...names, ...RETURNS, ...variant.actions.flatMap((token) => [`uses ${token}`, `here ${token}`])];
   const chosen = (values) => ({ holds: (value) => values.includes(value), text: oneOf(values) });
   const range = { holds: isRange, text: RANGE_RULE };
-  const alive = (value) => Number.isInteger(value) && value >= 0 && value < variant.states && !variant.terminal.includes(value);
+  const place = (count) => (value) => Number.isInteger(value) && value >= 0 && value < count;
+  const alive = (value) => place(variant.states)(value) && !variant.terminal.includes(value);
   return {
     reward: {
       ...chosen(Object.keys(variant.rewards)),
@@ -159,13 +161,19 @@ function rulesFor(variant, state) {
     },
     tieRule: chosen(TIE_RULES),
     prompt: {
-      holds: (value) => Number.isInteger(value) && value >= 0 && value < variant.prompts.length,
+      holds: place(variant.prompts.length),
       text: `a whole number from 0 to ${variant.prompts.length - 1}`,
     },
-    selected: { holds: (value) => value === null || alive(value), text: "the number of a state that is not terminal, or null" },
+    selected: {
+      holds: (value) => value === null || alive(value),
+      text: "the number of a state that is not terminal, or null",
+    },
     component: chosen(names),
     range,
-    measure: { holds: (value) => measures.includes(value), text: `${oneOf([...names, ...RETURNS])}, uses TOKEN or here TOKEN` },
+    measure: {
+      holds: (value) => measures.includes(value),
+      text: `${oneOf([...names, ...RETURNS])}, uses TOKEN or here TOKEN`,
+    },
     plane: {
       holds: (value) => Array.isArray(value) && value.length === 2 && value.every((name) => names.includes(name))
         && (value[0] !== value[1] || names.length === 1),
@@ -192,12 +200,14 @@ function isRange(value) {
 const oneOf = (values) => `one of ${values.join(", ")}`;
 
 function problem(name, rule, value) {
-  return `${name} must be ${rule}; got ${typeof value === "number" ? formatNumber(value) : String(JSON.stringify(value))}`;
+  const got = typeof value === "number" ? formatNumber(value) : String(JSON.stringify(value));
+  return `${shorten(name, 60)} must be ${rule}; got ${shorten(got, 60)}`;
 }
 
 /** The nearest of 1, 2 and 5 times a power of ten. */
 function roundFigure(value) {
   const power = 10 ** Math.floor(Math.log10(value));
   const off = (digit) => Math.abs(Math.log(value / (digit * power)));
-  return Number(([1, 2, 5, 10].reduce((best, digit) => (off(digit) < off(best) ? digit : best)) * power).toPrecision(1));
+  const digit = [1, 2, 5, 10].reduce((best, each) => (off(each) < off(best) ? each : best));
+  return Number((digit * power).toPrecision(1));
 }

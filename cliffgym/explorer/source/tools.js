@@ -12,7 +12,9 @@ const MESSAGE_TIME = 2500;
  *   address of what is shown.
  */
 export function makeTools(host, { link, onReset, onTheme }) {
-  const field = element("input", { class: "link", readonly: true, hidden: true, "aria-label": "Link to what is shown" });
+  const field = element("input", {
+    class: "link", readonly: true, hidden: true, "aria-label": "Link to what is shown",
+  });
   const copy = button("Copy link", async () => {
     const text = link();
     try {
@@ -49,7 +51,8 @@ function themeSwitch(onTheme) {
   });
   if (kept !== "auto") document.documentElement.dataset.theme = kept;
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", onTheme);
-  return element("fieldset", { class: "choices themes" }, element("legend", { class: "unseen" }, "Colours"), ...choices);
+  const legend = element("legend", { class: "unseen" }, "Colours");
+  return element("fieldset", { class: "choices" }, legend, ...choices);
 }
 
 /** The theme that was last chosen in this browser; frames may not be allowed to know. */

@@ -21,12 +21,11 @@ export function nodeSignature(node, isSelected, { columns, rowHeight }) {
 export function drawNode(node, isSelected, layout) {
   return [
     svgElement("title", {}, nodeText(node)),
-    svgElement("rect", { class: "catcher", ...boxOf(node, layout), "data-save": "no" }),
+    svgElement("rect", { class: "catcher", ...boxOf(node, layout), rx: 4, "data-save": "no" }),
     ...(node.parent ? drawEdge(node) : []),
     isSelected ? svgElement("circle", { class: "selected-ring", cx: node.x, cy: node.y, r: NODE_RADIUS + 4 }) : null,
     ...drawMark(node),
     ...drawLeafText(node, layout),
-    svgElement("rect", { class: "focus-ring", ...boxOf(node, layout), rx: 4, "data-save": "no" }),
   ].filter((part) => part !== null);
 }
 
@@ -47,7 +46,8 @@ export function nodeText(node) {
 
 /** What a node takes up of its row: the level part of its edge, itself and its text. */
 function boxOf({ x, y, textStart, text, parent }, { rowHeight }) {
-  const left = (parent ? textStart : x - NODE_RADIUS) - 4, right = x + (text ? 14 + textWidth(text, TEXT_SIZE) : 9);
+  const left = (parent ? textStart : x - NODE_RADIUS) - 4;
+  const right = x + (text ? 18 + textWidth(text, TEXT_SIZE, BOLD_TEXT) : 9);
   return { x: left, y: y - rowHeight / 2 - 7, width: right - left, height: rowHeight + 2 };
 }
 
