@@ -112,7 +112,7 @@ COEFFICIENT = Claim(
     id="ent-coef-is-not-the-temperature",
     sentence="PPO's entropy bonus values the entropy of the present decision alone: on traces of several tokens it "
     "leads to a quantal response of the plain values, not to the soft optimum at that temperature.",
-    source="section 4.2 and Proposition 4.7 of arXiv:2507.20150 speak of the soft optimum; the difference is ours, "
+    source="section 4.4 and Proposition 4.7 of arXiv:2507.20150 speak of the soft optimum; the difference is ours, "
     "after O'Donoghue et al. (2017), arXiv:1611.01626",
     published="none",
     predicate="In every setting of PPO and MaskablePPO in which the two solutions are at least 0.05 apart even if "

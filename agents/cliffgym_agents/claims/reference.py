@@ -82,7 +82,7 @@ REFERENCE = Claim(
     id="kl-tie-breaker",
     sentence="A small KL penalty breaks ties as the reference policy does: the limit is the reference conditioned on "
     "being optimal. It decides nothing that the reward decides.",
-    source="section 4.2 of arXiv:2507.20150 (regularisation selects one optimum); the limit is ours",
+    source="section 4.4 of arXiv:2507.20150 (regularisation selects one optimum); the limit is ours",
     published="none",
     predicate="KLPPO, reference with formats (.1, .2, .3, .4), no bonus: the choice of format after a right answer is "
     "within 0.05 of the reference's in total variation (mean over seeds and prompts) at kl_coef 0.1, 0.03 and 0.01, "

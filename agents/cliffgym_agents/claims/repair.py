@@ -36,7 +36,7 @@ def _judge(found: Found) -> Judgement:
 REPAIR = Claim(
     id="entropy-does-not-repair",
     sentence="Entropy does not repair a reward under which a hack is strictly better.",
-    source="section 4.2 and discussion of arXiv:2507.20150",
+    source="section 4.4 and discussion of arXiv:2507.20150",
     published="none",
     predicate="On Sophistry's `incomplete`, mean correctness is at no ent_coef of 0, 0.01, 0.1, 1 more than 0.02 "
     "above that of the policy before training.",
