@@ -20,18 +20,21 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "--against",
         type=Path,
         metavar="FILE",
-        help="a reproduction.json: exit status 1 if verdicts differ from it, or if it is of other experiments",
+        help="a reproduction.json: exit status 1 if verdicts differ from it, or if it is of other experiments; without "
+        "--claim only those claims are tried whose verdict does not hang on one seed or two",
     )
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Runs the claims and prints verdicts; returns 1 unless all pass, or are as in the record to compare with."""
-    from cliffgym_agents.claims.ledger import differences, reproduce
+    from cliffgym_agents.claims.ledger import compared, differences, reproduce
 
+    claims = options.claim
     if options.against is not None:
         differences([], options.against)  # what cannot be read is said before the training
-    entries = reproduce(options.output, options.claim, options.quick, options.scheduler)
+        claims = claims or compared()
+    entries = reproduce(options.output, claims, options.quick, options.scheduler)
     print(text_table(["claim", "verdict", "agents"], [[e.claim.id, e.judgement.verdict, e.agents] for e in entries]))
     for entry in entries:
         print(f"\n{entry.claim.id}: {entry.judgement.found}")

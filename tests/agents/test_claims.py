@@ -267,6 +267,27 @@ def test_close_verdicts_are_published_and_not_compared(tmp_path: Path) -> None:
     assert "; close: it hangs on one seed or two" in ledger.page([entry], quick=False)
 
 
+@pytest.mark.usefixtures("trained_in_theory")
+def test_close_claims_are_left_out_of_a_comparison_but_for_their_plans(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(ledger, "CLAIMS", {id: CLAIMS[id] for id in ("slacker", "obedience-price")})
+    assert CLAIMS["obedience-price"].close
+    record = tmp_path / "record.json"
+    plans = {id: ledger.plan_of(CLAIMS[id]) for id in ("slacker", "obedience-price")}
+
+    def compare() -> int:
+        content = [{"claim": id, "verdict": "pass", "plan": plan} for id, plan in plans.items()]
+        record.write_text(json.dumps(content), encoding="utf-8")
+        return main(["reproduce", "--quick", "--output", str(tmp_path), "--against", str(record)])
+
+    assert compare() == 0
+    assert "obedience-price" not in capsys.readouterr().out
+    plans["obedience-price"] = "0"
+    assert compare() == 1
+    assert "obedience-price: " in capsys.readouterr().err
+
+
 def test_an_unknown_claim_lists_those_there_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["reproduce", "--claim", "tie", "--output", str(tmp_path)]) == 2
     assert 'claim must be one of "ties", "lipschitz"' in capsys.readouterr().err

@@ -15,6 +15,7 @@ from cliffgym_agents.claims import CLAIMS, Claim, Judgement
 from cliffgym_agents.defaults import default_hyperparameters
 from cliffgym_agents.runs import Result, Run, run_all
 
+_CHANGED = "its settings or default hyperparameters have changed"
 _CLOSE = "; close: it hangs on one seed or two"
 _LONG = 16  # numbers of a hyperparameter that are still written out
 
@@ -83,8 +84,15 @@ def plan_of(claim: Claim) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
+def compared() -> list[str]:
+    """The ids of the claims whose verdicts are compared with published ones: those that are not close."""
+    return [id for id, claim in CLAIMS.items() if not claim.close]
+
+
 def differences(entries: Sequence[Entry], file: Path) -> list[str]:
     """In what entries differ from a `reproduction.json`: in verdicts that are not close, or in what is trained.
+
+    What is trained for claims that are close is compared also where they are not among the entries.
 
     Raises:
         ValueError: The file is no such record.
@@ -96,12 +104,16 @@ def differences(entries: Sequence[Entry], file: Path) -> list[str]:
     except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
         raise ValueError(f"record must be a reproduction.json, got {file}: {error!r}") from error
     found = []
+    tried = {entry.claim.id for entry in entries}
+    for id, claim in CLAIMS.items():
+        if claim.close and id not in tried and id in published and plan_of(claim) != published[id][1]:
+            found.append(f"{id}: {file} is of another experiment: {_CHANGED}")
     for entry in entries:
         id, own = entry.claim.id, (entry.judgement.verdict, entry.plan)
         if id not in published:
             found.append(f"{id}: {file} does not have it")
         elif own[1] != published[id][1]:
-            found.append(f"{id}: {file} is of another experiment: its settings or default hyperparameters have changed")
+            found.append(f"{id}: {file} is of another experiment: {_CHANGED}")
         elif own[0] != published[id][0] and not entry.claim.close:
             found.append(f"{id}: found {own[0]}, but {file} says {published[id][0]}")
     return found
