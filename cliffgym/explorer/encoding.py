@@ -51,7 +51,6 @@ def encode(scenario: Scenario) -> dict[str, Any]:
             "states": [state for state, _ in ended],
             "codes": [texts.index(text) for _, text in ended],
         },
-        "token_texts": dict(scenario.token_texts),
         "state_names": None if scenario.state_tokens.shape[1] else _state_names(mdp),
     }
 

@@ -11,7 +11,7 @@ import cliffgym
 from cliffgym.checks import choice
 from cliffgym.explorer.encoding import encode, plain
 from cliffgym.explorer.page import assemble
-from cliffgym.explorer.views import VIEWS, View, view_of
+from cliffgym.explorer.views import RETURNS, VIEWS, View, view_of
 from cliffgym.files import atomic_write
 from cliffgym.scenarios import SCENARIOS, scenario
 from cliffgym.trace_scenario import Scenario
@@ -22,7 +22,9 @@ READY_MADE = "explorer.html"
 MAX_PAIRS = 50_000
 """State-action pairs up to which a page answers a dragged slider."""
 MAX_CYCLIC_STATES = 400
-"""Non-terminal states up to which it does if there is a cycle: there it solves dense systems."""
+"""Non-terminal states up to which it does if there is a cycle, in 0.1 s or so: there it solves dense systems."""
+MAX_WEIGHT = 1e6
+"""How far ranges may reach; the page takes no larger weights."""
 
 
 def explorer_page(*subjects: str | Scenario, view: View | None = None) -> str:
@@ -107,11 +109,14 @@ def _check_view(made: Scenario, view: View) -> None:
     choice("view.reward", view.reward, made.rewards, place=made.id)
     for name in (view.component, *view.plane):
         choice("view's component", name, made.components.names, place=made.id)
-    choice("view.measure", view.measure, (*made.components.names, "incomplete_return", "true_return"), place=made.id)
+    choice("view.measure", view.measure, (*made.components.names, *RETURNS), place=made.id)
     ranges: Mapping[str, tuple[float, float]] = {"line": view.line, "x": view.x, "y": view.y}
     for name, (low, high) in ranges.items():
-        if not low < high:
-            raise ValueError(f"view.{name} must rise, got {(low, high)} for {made.id}")
+        if not -MAX_WEIGHT <= low < high <= MAX_WEIGHT:
+            raise ValueError(
+                f"view.{name} must rise, between {-MAX_WEIGHT:,.0f} and {MAX_WEIGHT:,.0f}, got {(low, high)} for "
+                f"{made.id}"
+            )
 
 
 def _check_size(made: Scenario) -> None:

@@ -10,6 +10,9 @@ from typing import Any
 
 from cliffgym.trace_scenario import Scenario
 
+RETURNS = ("incomplete_return", "true_return")
+"""The measures that every scenario has beside its components."""
+
 
 @dataclass(frozen=True)
 class View:
@@ -158,9 +161,10 @@ VIEWS: Mapping[str, View] = {
 def view_of(scenario: Scenario) -> View:
     """The view of a scenario as it is, without sizes: its id's, or one made from its rewards."""
     named = VIEWS.get(scenario.id)
-    if named is not None and {named.component, *named.plane} <= set(scenario.components.names):
-        return replace(named, sizes={})
-    return _view_of_rewards(scenario)
+    if named is None or named.reward not in scenario.rewards:
+        return _view_of_rewards(scenario)
+    suits = {named.component, named.measure, *named.plane} <= {*scenario.components.names, *RETURNS}
+    return replace(named, sizes={}) if suits else _view_of_rewards(scenario)
 
 
 def _view_of_rewards(scenario: Scenario) -> View:

@@ -5,15 +5,16 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import gymnasium as gym
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 import cliffgym
-from cliffgym import optimal, scenario, soft
+from cliffgym import TabularMDP, optimal, scenario, soft
 from cliffgym.builder import End, build_scenario
-from cliffgym.explorer import LearnedPolicy, explorer_page, save_explorer, save_policies
+from cliffgym.explorer import LearnedPolicy, explorer_page, save_explorer, save_policies, scenario_of_tables
 
 TIE_BREAKER = "#id=Cliff-TieBreaker-v0"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -31,6 +32,8 @@ def settle(page: Page) -> None:
         if not page.evaluate("globalThis.cliffgym.busy"):
             break
         page.wait_for_timeout(10)
+    else:
+        pytest.fail("the page has not settled")
     page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
@@ -76,6 +79,67 @@ def current_share(page: Page) -> float:
     )
 
 
+def test_pictures_say_what_the_policy_does(open_page: Any) -> None:
+    """Bars, tree and line, as they are read aloud: on the cliff, and beside it."""
+    page = open_page(TIE_BREAKER)
+    bars = page.get_by_role("img", name="What the policy is worth")
+    leaf = page.get_by_role("treeitem", name="json").first
+    on, beside = "target_format: 0.25 \u00b7 optima 0 to 1, of 0 to 1.", "target_format: 1, of 0 to 1."
+    for weight, bar, edge in (
+        ("0", on, "json, probability 0.25, tied optimal, right answer in json, paid 1, incomplete 1, true 1.1"),
+        ("0.1", beside, "json, probability 1, optimal, right answer in json, paid 1.1, incomplete 1, true 1.1"),
+        ("-0.1", "target_format: 0, of 0 to 1.", "json, probability 0, not optimal, right answer in json, paid 0.9"),
+    ):
+        page.get_by_label("Weight of target_format", exact=True).fill(weight)
+        settle(page)
+        assert bar in (bars.get_attribute("aria-label") or "")
+        assert (leaf.get_attribute("aria-label") or "").startswith(edge)
+    spoken = page.locator("#line [role=slider]").first.get_attribute("aria-valuetext")
+    assert spoken == "\u22120.1: expected target_format 0; nearest cliff at 0, 0.1 away"
+
+
+def test_point_is_dragged_over_the_plane(open_page: Any) -> None:
+    page = open_page(TIE_BREAKER)
+    settle(page)
+    page.locator("#plane").scroll_into_view_if_needed()
+    x, y = middle_of(page, ".plane-point")
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x - 80, y - 50, steps=4)
+    page.mouse.up()
+    settle(page)
+    assert middle_of(page, ".plane-point") == pytest.approx((x - 80, y - 50), abs=1.5)
+    moved = state(page)["weights"]
+    assert moved["correct"] < 0.9
+    assert moved["target_format"] > 0.15
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowDown")
+    settle(page)
+    stepped = state(page)["weights"]
+    assert stepped["correct"] == pytest.approx(moved["correct"] - 0.02)
+    assert stepped["target_format"] == pytest.approx(moved["target_format"] - 0.02)
+
+
+def middle_of(page: Page, selector: str) -> tuple[float, float]:
+    box = page.locator(selector).bounding_box()
+    assert box
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def test_no_cliff_is_called_nearest_beside_what_is_not_traced(open_page: Any, tmp_path: Path) -> None:
+    """Cliffs at -1.5 and 1.9. From 0, on a line that is traced from -1 to 2, only the one further away is known."""
+    mdp = TabularMDP.from_dense([[[0, 1]] * 3, [[0, 1]] * 3], [1, 0], [False, True], gamma=1.0)
+    pay, slope = np.array([[0, -1.9, -1.5], [0, 0, 0]]), np.array([[0, 1, -1], [0, 0, 0]])
+    path = tmp_path / "far.html"
+    save_explorer(path, scenario_of_tables("Far", mdp, pay, components={"slope": slope}))
+    page = open_page("#x=slope&from=0&to=1&w.reward=1&w.slope=0", file=path)
+    settle(page)
+    sentence = page.locator("#line .sentence")
+    expect(sentence).to_contain_text("there is no cliff from 0 to 1")
+    page.get_by_label("Weight of slope", exact=True).fill("0.9")
+    expect(sentence).to_contain_text("the nearest cliff is at 1.9, 1 away, outside of what is drawn")
+
+
 def test_cursor_is_dragged_over_the_line(open_page: Any) -> None:
     page = open_page(TIE_BREAKER)
     cursor = page.locator("#line svg [role=slider]").first
@@ -114,6 +178,24 @@ def test_typed_numbers_are_exact_and_steps_land_on_cliffs(open_page: Any) -> Non
     page.get_by_role("button", name="Just after the nearest cliff").click()
     settle(page)
     assert state(page)["weights"]["length"] == pytest.approx(-1 / 3 + 1.4e-4, abs=1e-9)
+
+
+def test_a_number_is_not_touched_while_it_is_typed(open_page: Any) -> None:
+    page = open_page(TIE_BREAKER)
+    settle(page)
+    field = page.locator("#line").get_by_label("x from")
+    field.fill("-0.")
+    page.evaluate("globalThis.cliffgym.setState({ tieRule: 'first' })")
+    settle(page)
+    expect(field).to_have_value("-0.")
+    page.keyboard.type("15")
+    page.keyboard.press("Enter")
+    settle(page)
+    assert state(page)["range"] == [-0.15, 0.2]
+    for key in ("ArrowUp", "ArrowUp", "ArrowDown"):  # faster than frames come
+        page.keyboard.press(key)
+    settle(page)
+    assert state(page)["range"][0] == pytest.approx(-0.15 + 0.0035, abs=1e-4)  # of a range that moves too
 
 
 def test_state_is_restored_from_the_address(open_page: Any, until: Any) -> None:
@@ -169,7 +251,8 @@ def test_learned_policies_appear(open_page: Any, policies: Path) -> None:
     listed = page.get_by_role("list", name="Policies of what is shown").get_by_role("listitem")
     expect(listed).to_have_count(2)
     settle(page)
-    assert page.locator("#line svg").inner_html().count("greedy") >= 1
+    titles = page.locator("#line .learned title").all_text_contents()
+    assert titles[0] == "greedy: expected target_format 1 at weight of target_format 0.05"
     listed.nth(1).get_by_role("button").first.click()
     settle(page)
     expect(page.locator("#learned")).to_contain_text("answers = 2")
@@ -201,6 +284,10 @@ def broken(policies: Path, **changes: Any) -> str:
     return json.dumps(content)
 
 
+def nested(depth: int) -> dict[str, Any]:
+    return {"a": nested(depth - 1)} if depth else {}
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -216,6 +303,8 @@ def broken(policies: Path, **changes: Any) -> str:
         (lambda path: broken(path, weights={"correct": None}), "correct"),
         (lambda path: broken(path, label=[HOSTILE]), "label"),
         (lambda path: broken(path, settings="x"), "settings"),
+        (lambda path: broken(path, settings=nested(9)), "nested at most 8 deep"),
+        (lambda path: broken(path, fingerprint="other", policy=[[1.0] + [0.0] * 9999, *[[1.0]] * 9999]), "10000 prob"),
     ],
 )
 def test_wrong_files_give_a_message(open_page: Any, policies: Path, tmp_path: Path, make: Any, message: str) -> None:
@@ -306,14 +395,14 @@ def test_all_is_reached_by_keyboard(open_page: Any) -> None:
     assert state(page)["selected"] is not None
 
 
-def test_hostile_names_do_not_run(open_page: Any, tmp_path: Path) -> None:
+def test_hostile_names_do_not_run(open_page: Any, until: Any, tmp_path: Path) -> None:
     long = HOSTILE * 10
     made = build_scenario(
         id=HOSTILE,
         prompts=[long, "second"],
         tokens=[long, "other"],
         gamma=1.0,
-        components=[HOSTILE, "second"],
+        components=[HOSTILE, "second", "constructor", "__proto__"],
         rule=lambda prompt, tokens: End(long, {HOSTILE: float(tokens[0] == "other"), "second": float(prompt)}),
         rewards={"incomplete": {HOSTILE: 1}, "true": {"second": 1}, HOSTILE: {HOSTILE: -1}},
         token_texts={"other": long},
@@ -327,6 +416,11 @@ def test_hostile_names_do_not_run(open_page: Any, tmp_path: Path) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.evaluate("document.querySelectorAll('img').length") == 0
         assert state(page)["id"] == HOSTILE
+        weights = "Object.entries(globalThis.cliffgym.state().weights)"
+        assert page.evaluate(weights)[:4] == [[HOSTILE, 1], ["second", 0], ["constructor", 0], ["__proto__", 0]]
+        page.get_by_label("Weight of __proto__", exact=True).fill("0.5")
+        until(page, "location.hash.includes('0.5')")
+        assert ["__proto__", 0.5] in open_page(page.evaluate("location.hash"), file=path).evaluate(weights)
 
 
 def test_page_works_in_a_sandboxed_frame(open_page: Any, tmp_path: Path) -> None:
@@ -348,11 +442,6 @@ def test_page_works_in_a_sandboxed_frame(open_page: Any, tmp_path: Path) -> None
 
 
 def test_own_mdp_with_chance_and_cycles(open_page: Any, tmp_path: Path) -> None:
-    import gymnasium as gym
-
-    from cliffgym import TabularMDP
-    from cliffgym.explorer import scenario_of_tables
-
     mdp, reward = TabularMDP.from_gym(gym.make("FrozenLake-v1"))
     steps = np.where(mdp.terminal[:, None], 0.0, 1.0) * np.ones(reward.shape)
     path = tmp_path / "lake.html"

@@ -63,7 +63,13 @@ export function readFragment(data, fragment) {
   }
   const first = withParts(data, null, { id: values.get("id") });
   const entry = data.scenarios.find((each) => each.id === first.state.id);
-  const parts = { id: first.state.id, parameters: {}, weights: {} };
+  const weights = [...values].filter(([key]) => key.startsWith("w."));
+  const parts = {
+    id: first.state.id,
+    parameters: {},
+    // Defined, not assigned, whatever they are called.
+    weights: Object.fromEntries(weights.map(([key, value]) => [key.slice(2), toNumber(value)])),
+  };
   for (const [key, [part, read]] of Object.entries(SINGLE)) if (values.has(key)) parts[part] = read(values.get(key));
   for (const [part, [keys, read]] of Object.entries(PAIRS)) {
     if (!keys.some((key) => values.has(key))) continue;
@@ -71,9 +77,8 @@ export function readFragment(data, fragment) {
   }
   for (const [key, value] of values) {
     const size = entry.sizes.find(({ name }) => sizeKey(name) === key);
-    if (key.startsWith("w.")) parts.weights[key.slice(2)] = toNumber(value);
-    else if (size) parts.parameters[size.name] = value;
-    else if (!KEYS.has(key)) problems.push(`the address has an unknown key, ${JSON.stringify(shorten(key, 60))}`);
+    if (size) parts.parameters[size.name] = value;
+    else if (!KEYS.has(key) && !key.startsWith("w.")) problems.push(`the address has an unknown key, ${JSON.stringify(shorten(key, 60))}`);
   }
   const { state, problems: wrong } = withParts(data, null, parts);
   return { state, problems: [...problems, ...first.problems, ...wrong] };

@@ -1,19 +1,20 @@
 // What a reward makes an agent do: its policy under the chosen regulariser or tie rule, and what that policy is worth.
 
-import { uniformOver } from "./model.js";
-import {
-  combine, deterministic, dot, evaluate, expectedComponents, optimal, reachableBy, soft,
-} from "./solver.js";
 import { factorise } from "./linear.js";
+import { uniformOver, weightIn } from "./model.js";
+import {
+  EPSILON, combine, deterministic, dot, evaluate, expectedComponents, optimal, reachableBy, soft,
+} from "./solver.js";
 
 export const REGULARISERS = ["hard", "entropy", "kl"];
 export const TIE_RULES = ["uniform", "first", "worst", "best"];
-/** The two returns that every scenario has, beside its components. */
+/** The two returns that every scenario has, beside its components, and the rewards that they are of. */
 export const RETURNS = ["incomplete_return", "true_return"];
+const RETURN_REWARDS = ["incomplete", "true"];
 
 /** (K,) the weights of a named reward. */
-export function namedWeights(model, name) {
-  return Float64Array.from(model.names, (component) => model.rewards[name][component] ?? 0);
+export function namedWeights({ names, rewards }, name) {
+  return Float64Array.from(names, (component) => weightIn(rewards[name], component));
 }
 
 /** The names of all that can be measured of a policy: K components and the two returns. */
@@ -23,8 +24,25 @@ export function measureNames(model) {
 
 /** The K components of a policy, and the two returns that they come to. */
 export function withReturns(model, components) {
-  const returns = ["incomplete", "true"].map((name) => dot(namedWeights(model, name), components));
+  const returns = RETURN_REWARDS.map((name) => dot(namedWeights(model, name), components));
   return Float64Array.from([...components, ...returns]);
+}
+
+const knownTables = new WeakMap(), knownReturns = new WeakMap();
+
+/** The table (S, A) of each of `measureNames`. */
+export function measureTables(model) {
+  if (!knownTables.has(model)) {
+    const returns = RETURN_REWARDS.map((name) => combine(model, namedWeights(model, name)));
+    knownTables.set(model, [...model.tables, ...returns]);
+  }
+  return knownTables.get(model);
+}
+
+/** The most that any policy gets of the true reward. */
+function optimalTrueReturn(model) {
+  if (!knownReturns.has(model)) knownReturns.set(model, optimal(model, measureTables(model).at(-1)).expectedReturn);
+  return knownReturns.get(model);
 }
 
 /**
@@ -46,7 +64,7 @@ export function trainedPolicy(model, reward, { regulariser, temperature, tieRule
       optimalActions.subarray(state * model.A, (state + 1) * model.A).indexOf(1));
     return deterministic(model, actions);
   }
-  const meant = combine(model, namedWeights(model, "true"));
+  const meant = measureTables(model).at(-1);
   const extreme = tieRule === "best" ? meant : meant.map((value) => 0 - value);
   return uniformOver(model, optimal(model, extreme, { legal: optimalActions }).optimalActions);
 }
@@ -63,24 +81,19 @@ export function behaviour(model, settings) {
   const reward = combine(model, settings.weights);
   const optimum = optimal(model, reward);
   const policy = trainedPolicy(model, reward, settings, optimum);
-  const meant = combine(model, namedWeights(model, "true"));
   return {
     reward,
     optimum,
     policy,
     measures: withReturns(model, expectedComponents(model, policy)),
     intervals: measureTables(model).map((table) => extremes(model, table, optimum.optimalActions)),
-    optimalTrueReturn: optimal(model, meant).expectedReturn,
+    optimalTrueReturn: optimalTrueReturn(model),
   };
 }
 
 /** [least, most] of each measure over all policies over legal actions: the scale of its bar. */
 export function possible(model) {
   return measureTables(model).map((table) => extremes(model, table, model.legal));
-}
-
-function measureTables(model) {
-  return [...model.tables, ...["incomplete", "true"].map((name) => combine(model, namedWeights(model, name)))];
 }
 
 /** [low, high] of the expected sum of a table over all policies over marked actions. */
@@ -109,7 +122,7 @@ export function weightRadius(model, optimum) {
   const steps = new Float64Array(S * A).map((_, pair) => (terminal[(pair / A) | 0] ? 0 : 1));
   const horizon = 1 + Math.max(...evaluate(model, steps, policy, factors).values);
   const total = tables.reduce((sum, table) => sum + table.reduce((most, v) => Math.max(most, Math.abs(v)), 0), 0);
-  const rounding = 64 * Number.EPSILON * horizon * total;
+  const rounding = 64 * EPSILON * horizon * total;
   const reached = reachableBy(model, legal);
   let radius = Infinity;
   for (let pair = 0; pair < norms.length; pair++) {

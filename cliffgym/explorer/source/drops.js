@@ -33,7 +33,6 @@ export function acceptDrops(onFiles) {
  */
 export function describeAdded(learned, added, model, change) {
   const here = added.filter((policy) => policy.fingerprint === model.fingerprint);
-  if (here.length === 1) [learned.selected] = here;
   const total = `${added[0].file}: ${plural(added.length, "policy", "policies")}`;
   if (here.length === added.length) return { text: `${total}, drawn as diamonds.`, action: null, alert: false };
   const groups = learned.elsewhere(model).filter(({ policies }) => policies.some((policy) => added.includes(policy)));

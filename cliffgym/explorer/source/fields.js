@@ -68,7 +68,7 @@ function grouped(options) {
  */
 export function numberField(label, onNumber, { hidden = false, live = false } = {}) {
   const id = freshId();
-  let shown = null, range = [0, 1];
+  let shown = null, range = [0, 1], isUnfinished = false;
   const read = () => {
     const value = readNumber(input.value);
     if (!Number.isNaN(value) && value !== shown) onNumber(value);
@@ -76,12 +76,21 @@ export function numberField(label, onNumber, { hidden = false, live = false } = 
   };
   const input = element("input", {
     id, type: "text", class: "number", autocomplete: "off", spellcheck: "false",
-    oninput: () => { if (live) read(); },
-    onchange: () => { if (!read()) input.value = String(shown); },
+    oninput: () => {
+      if (live) read();
+      else isUnfinished = true;
+    },
+    onchange: () => {
+      isUnfinished = false;
+      if (!read()) input.value = String(shown);
+    },
+    onblur: () => { isUnfinished = false; },
     onkeydown: (event) => {
       if (event.key !== "ArrowUp" && event.key !== "ArrowDown") return;
       event.preventDefault();
-      onNumber(stepped(shown, range, event));
+      isUnfinished = false;
+      shown = stepped(shown, range, event); // the next key may come before the next frame
+      onNumber(shown);
     },
   });
   const name = element("label", { for: id, class: hidden ? "unseen" : null }, label);
@@ -91,6 +100,7 @@ export function numberField(label, onNumber, { hidden = false, live = false } = 
     update(value, between = range) {
       range = between;
       shown = value;
+      if (isUnfinished) return;
       const typed = readNumber(input.value), isTyping = document.activeElement === input;
       if (!isTyping || (!Number.isNaN(typed) && typed !== value)) input.value = String(value);
     },
@@ -120,6 +130,7 @@ export function slider(attributes, onMove) {
       const moved = movedByKey(event, Number(node.value), ends());
       if (moved === null) return;
       event.preventDefault();
+      node.value = String(moved); // the next key may come before the next frame
       onMove(moved, true);
     },
   });

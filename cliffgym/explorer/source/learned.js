@@ -12,12 +12,8 @@ export class LearnedPolicies {
     this.selected = null;
     /** Changes whenever `policies` does. */
     this.version = 0;
-    this.known = new Map();
-    for (const { variants } of data.scenarios) {
-      for (const variant of variants) {
-        this.known.set(variant.fingerprint, [...(this.known.get(variant.fingerprint) ?? []), variant]);
-      }
-    }
+    const variants = data.scenarios.flatMap((entry) => entry.variants).reverse(); // of equal ones the first stays
+    this.known = new Map(variants.map((variant) => [variant.fingerprint, variant]));
   }
 
   /**
@@ -61,6 +57,11 @@ export class LearnedPolicies {
   /** The policies that were learned on the very tables of a model. */
   of(model) {
     return this.policies.filter((policy) => policy.fingerprint === model.fingerprint);
+  }
+
+  /** The selected policy if it was learned on the very tables of a model, or null. */
+  selectedOf(model) {
+    return this.selected?.fingerprint === model.fingerprint ? this.selected : null;
   }
 
   /** The values of a measure by policy, for all that belong to a model, in steps. */

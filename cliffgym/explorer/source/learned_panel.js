@@ -29,8 +29,8 @@ export function makeLearnedPanel(host, learned, { onFiles, onChange, change }) {
   };
   let drawn = null;
   return {
-    update({ model, stages, measure }) {
-      const now = [learned.version, model, stages.learned.value, learned.selected, measure];
+    update({ model }) {
+      const now = [learned.version, model, learned.selected];
       if (drawn && now.every((part, i) => part === drawn[i])) return;
       if (drawn && drawn[0] === now[0] && drawn[1] === now[1]) markSelected(list, learned);
       else list.replaceChildren(...listOf(model, learned, { remove, onChange, change }));

@@ -65,21 +65,21 @@ export function makeLineSteps(host, change) {
   const bar = slider({ "aria-label": "Weight on the line" }, move);
   const number = numberField("Weight on the line, exactly", move, { hidden: true, live: true });
   const steps = [
-    ["\u25c2 cliff", "To the previous cliff", (all, weight) => all.findLast((cliff) => isBeyond(cliff, weight, -1))],
-    ["just before", "Just before the nearest cliff", (cliffs, weight) => beside(cliffs, weight, -1)],
-    ["on it", "Onto the nearest cliff", (cliffs, weight) => nearestCliff(cliffs, weight)?.position],
-    ["just after", "Just after the nearest cliff", (cliffs, weight) => beside(cliffs, weight, 1)],
-    ["cliff \u25b8", "To the next cliff", (all, weight) => all.find((cliff) => isBeyond(cliff, weight, 1))],
+    ["\u25c2 cliff", "To the previous cliff", (weight) => cliffsOf(scene).findLast((cliff) => isBeyond(cliff, weight, -1))],
+    ["just before", "Just before the nearest cliff", (weight) => beside(weight, -1)],
+    ["on it", "Onto the nearest cliff", (weight) => nearestCliff(scene.stages.readings.value, weight)?.position],
+    ["just after", "Just after the nearest cliff", (weight) => beside(weight, 1)],
+    ["cliff \u25b8", "To the next cliff", (weight) => cliffsOf(scene).find((cliff) => isBeyond(cliff, weight, 1))],
   ].map(([label, title, goal]) => {
-    const target = () => goal(cliffsOf(scene), scene.state.weights[scene.state.component]);
+    const target = () => goal(scene.state.weights[scene.state.component]);
     const node = button(label, () => {
       const weight = target();
       if (weight !== undefined) move(weight);
     }, { class: "step", title, "aria-label": title });
     return { node, target };
   });
-  const beside = (cliffs, weight, side) => {
-    const nearest = nearestCliff(cliffs, weight), [low, high] = scene.state.range;
+  const beside = (weight, side) => {
+    const nearest = nearestCliff(scene.stages.readings.value, weight), [low, high] = scene.state.range;
     const hair = Math.max(1e-6, 1e-4 * (high - low));
     return nearest ? Number((nearest.position + side * hair).toPrecision(12)) : undefined;
   };

@@ -64,6 +64,7 @@ export function makeLinePicture(host, { onMove }) {
     const moved = movedByKey(event, weight, range) ?? cliffByKey(event, weight, breakpoints);
     if (moved === null) return;
     event.preventDefault();
+    shown.props = { ...shown.props, weight: moved }; // the next key may come before the next frame
     onMove(moved);
   });
   return picture;

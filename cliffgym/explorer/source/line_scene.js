@@ -15,7 +15,7 @@ const MAX_RISE = 1 / 40;
 
 /**
  * The exact line of the chosen weight, in steps; see `traceLine`. It goes on beyond the range that is drawn by as much
- * again on each side: so the nearest cliff is known wherever the weight is, and those on the very ends are found.
+ * again on each side: so those on the very ends are found, and the nearest cliff is mostly known if none is drawn.
  */
 export function tracedLine(model, weights, state) {
   const { base, direction } = weightLine(model, weights, model.names.indexOf(state.component));
@@ -32,7 +32,7 @@ export function tracedLine(model, weights, state) {
  * @param {object} measure
  * @param {object|null} line Of `tracedLine`.
  * @returns {Generator} Returns `segments` and `breakpoints` of the range that is drawn, as the picture takes them, and
- *   `cliffs`, the positions of all breakpoints of the line; null without a line.
+ *   `cliffs`, the positions of all breakpoints of the line, with its ends, `traced`; null without a line.
  */
 export function* lineReadings(model, weights, state, measure, line) {
   if (!line) return null;
@@ -59,7 +59,7 @@ export function* lineReadings(model, weights, state, measure, line) {
     breakpoints.push({ position, low: least, high: most, y, states, totalVariation });
     yield;
   }
-  return { segments, breakpoints, cliffs };
+  return { segments, breakpoints, cliffs, traced: [line.segments[0].start, line.segments.at(-1).stop] };
 }
 
 /** A measure of the optimum that a tie rule chooses; `components` are those of the uniform one. */

@@ -151,7 +151,9 @@ class ExplorerPage {
     const change = (parts) => this.change(parts);
     for (const file of files) {
       try {
-        const added = await this.learned.add(file);
+        const added = await this.learned.add(file), here = this.learned.of(this.scene.model);
+        const fitting = added.filter((policy) => here.includes(policy));
+        if (fitting.length === 1) [this.learned.selected] = fitting;
         const { text, action, alert } = describeAdded(this.learned, added, this.scene.model, change);
         if (alert) this.messages.alert(text);
         else this.messages.status([{ text, action }]);

@@ -1,7 +1,7 @@
 // What is drawn over the weights: a component or return, how often a token is used, or how likely it is in a state.
 
-import { RETURNS, extremes, measureNames, namedWeights, withReturns } from "./behaviour.js";
-import { combine, dot, occupancy } from "./solver.js";
+import { RETURNS, extremes, measureNames, measureTables, withReturns } from "./behaviour.js";
+import { dot, occupancy } from "./solver.js";
 
 /**
  * A measure by its name: a component, `incomplete_return`, `true_return`, "uses TOKEN" or "here TOKEN".
@@ -16,9 +16,9 @@ import { combine, dot, occupancy } from "./solver.js";
 export function makeMeasure(model, name, here) {
   const token = model.tokens.indexOf(name.slice(name.indexOf(" ") + 1));
   if (!model.names.includes(name) && name.startsWith("here ")) return choiceMeasure(model, token, here);
-  const table = measureTable(model, name, token);
-  const between = (marked) => extremes(model, table, marked);
   const place = measureNames(model).indexOf(name);
+  const table = place < 0 ? usesTable(model, token) : measureTables(model)[place];
+  const between = (marked) => extremes(model, table, marked);
   return {
     key: name,
     label: measureLabel(model, name, here),
@@ -30,17 +30,16 @@ export function makeMeasure(model, name, here) {
 }
 
 /** What a measure is called on an axis. */
-export function measureLabel(model, name, here) {
+function measureLabel(model, name, here) {
   if (model.names.includes(name) || RETURNS.includes(name)) return `expected ${name}`;
   const token = name.slice(name.indexOf(" ") + 1);
   if (name.startsWith("here ")) return `P(${token}) at ${model.stateLabels[here]}`;
   return `${model.gamma < 1 ? "discounted uses" : "uses"} of ${token} per trace`;
 }
 
-function measureTable(model, name, token) {
-  if (model.names.includes(name)) return model.tables[model.names.indexOf(name)];
-  if (RETURNS.includes(name)) return combine(model, namedWeights(model, name.replace("_return", "")));
-  return new Float64Array(model.S * model.A).map((_, pair) => (pair % model.A === token ? 1 : 0));
+/** (S, A) 1 where a token is used. */
+function usesTable({ S, A }, token) {
+  return new Float64Array(S * A).map((_, pair) => (pair % A === token ? 1 : 0));
 }
 
 function choiceMeasure(model, token, here) {

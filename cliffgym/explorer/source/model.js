@@ -44,12 +44,16 @@ export function decodeModel(entry, data) {
     promptStates: data.prompt_states,
     undetermined: new Set(data.undetermined),
     outcomes: new Map(data.outcomes.states.map((state, i) => [state, data.outcomes.texts[data.outcomes.codes[i]]])),
-    tokenTexts: data.token_texts,
   };
   model.order = backwardOrder(model);
   model.reference = data.reference ? Float64Array.from(data.reference) : uniformOver(model, legal);
   model.stateLabels = stateLabels(model);
   return model;
+}
+
+/** The weight of a component in a named reward, which may leave it out; whatever it is called. */
+export function weightIn(reward, component) {
+  return Object.hasOwn(reward, component) ? reward[component] : 0;
 }
 
 /** K tables (S, A) from the pairs that pay anything and a dictionary of what they pay. */

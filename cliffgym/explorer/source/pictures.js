@@ -1,6 +1,6 @@
 // The pictures and their frames: what of a scene each of them is given.
 
-import { measureNames, namedWeights, withReturns } from "./behaviour.js";
+import { measureNames, measureTables, withReturns } from "./behaviour.js";
 import { makeBarsPicture } from "./bars_picture.js";
 import { element, setText } from "./dom.js";
 import { choiceField } from "./fields.js";
@@ -9,7 +9,7 @@ import { makeLineAxes, makeLineSteps, rangeFields } from "./line_controls.js";
 import { makeLinePicture } from "./line_picture.js";
 import { makePlanePicture } from "./plane_picture.js";
 import { chanceFacts, nearestCliff, undeterminedSentence } from "./readouts.js";
-import { combine, expectedComponents } from "./solver.js";
+import { expectedComponents } from "./solver.js";
 import { firstRange } from "./state.js";
 import { makeTreePicture } from "./tree_picture.js";
 
@@ -46,7 +46,7 @@ export function makeLine(node, { change, beforeSaving }) {
       breakpoints,
       curves: stages.curves.value ?? NONE,
       current: value,
-      nearest: stages.readings.fresh ? nearestCliff(stages.readings.value?.cliffs ?? NONE, weight) : null,
+      nearest: stages.readings.fresh ? nearestCliff(stages.readings.value, weight) : null,
       learned: points(learnedOn(scene, [state.component])),
       hard: state.regulariser === "hard",
     });
@@ -86,7 +86,7 @@ export function makeBars(node, { beforeSaving }) {
   figure.below.append(facts);
   return (scene) => {
     const { model, measures, intervals, scales, optimalTrueReturn, learned } = scene;
-    const chosen = learned.selected?.fingerprint === model.fingerprint ? learned.selected : null;
+    const chosen = learned.selectedOf(model);
     const others = chosen ? withReturns(model, expectedComponents(model, chosen.table)) : null;
     const rows = measureNames(model).map((name, i) => ({
       name,
@@ -159,7 +159,6 @@ export function makeTree(node, { change, beforeSaving }) {
   figure.controls.append(prompt.node);
   const note = element("p", { class: "more" });
   figure.below.append(note);
-  const tables = new WeakMap();
   const picture = makeTreePicture(figure.host, {
     onSelect: (selected) => change((state) => ({ selected: state.selected === selected ? null : selected })),
   });
@@ -170,23 +169,16 @@ export function makeTree(node, { change, beforeSaving }) {
     const unseen = undeterminedSentence(scene);
     setText(note, unseen);
     note.hidden = !unseen;
-    if (!tables.has(model)) tables.set(model, returnTables(model));
-    const overlay = learned.selected?.fingerprint === model.fingerprint ? learned.selected.table : null;
+    const [incomplete, meant] = measureTables(model).slice(-2);
     picture.update({
       model,
       root: model.promptStates[state.prompt],
       policy,
       optimalActions: optimum.optimalActions,
       selected: state.selected,
-      overlay,
-      components: { paid: reward, ...tables.get(model) },
+      overlay: learned.selectedOf(model)?.table ?? null,
+      components: { paid: reward, incomplete, true: meant },
       undetermined: model.undetermined.has(state.prompt),
     });
   };
-}
-
-/** The tables (S, A) of both returns. */
-function returnTables(model) {
-  const table = (name) => combine(model, namedWeights(model, name));
-  return { incomplete: table("incomplete"), true: table("true") };
 }

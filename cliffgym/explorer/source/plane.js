@@ -60,12 +60,6 @@ export function* planeSteps(model, rewards, [x0, x1], [y0, y1]) {
     .map((cell) => ({ ...cell, components: expectedComponents(model, cell.policy) }));
 }
 
-/** The cell that contains a point; on a border, one of those that meet there. */
-export function cellAt(cells, x, y) {
-  const height = ({ plane }) => plane[0] + plane[1] * x + plane[2] * y;
-  return cells.reduce((best, cell) => (height(cell) > height(best) ? cell : best));
-}
-
 const minus = (left, right) => left.map((value, i) => value - right[i]);
 
 /** A point as what it is up to rounding, so that no corner is solved twice. */

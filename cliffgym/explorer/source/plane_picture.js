@@ -32,7 +32,11 @@ export function makePlanePicture(host, { onMove }) {
   let shown = null, made = [];
   const still = svgElement("g"), handle = svgElement("g", { class: "plane-handle" });
   const svg = svgElement("svg", { class: "picture plane-picture", role: "img" }, still, handle);
-  const moveAlong = (axis, value) => onMove(...shown.props.point.map((old, i) => (i === axis ? value : old)));
+  const moveAlong = (axis, value) => {
+    const point = shown.props.point.map((old, i) => (i === axis ? value : old));
+    shown.props = { ...shown.props, point }; // the next key may come before the next frame
+    onMove(...point);
+  };
   const sliders = AXES.map((_, axis) => hiddenSlider((value) => moveAlong(axis, value)));
   host.classList.add("plane-host");
   host.append(...sliders, svg);

@@ -8,14 +8,16 @@ export const MAX_POLICIES = 2000;
 /** How far a row may be off 1: as those of single-precision networks are. */
 const ROW_TOLERANCE = 1e-6;
 const MAX_DEPTH = 8;
+/** Labels and names of rewards are cut to this, since pictures are redrawn with them. */
+const LONGEST_KEPT = 1000;
 
 /**
  * Reads the text of a file.
  *
  * @param {string} text
- * @param {Map<string, object[]>} known By fingerprint: the sizes of scenarios that the page has.
+ * @param {Map<string, object>} known By fingerprint: the sizes of scenarios that the page has.
  * @returns {object[]} Policies: `label`, `id`, `parameters`, `fingerprint`, `reward`, `weights` (by component, or
- *   null), `settings`, `variant` (one that has its fingerprint, or null) and `table` ((S, A) of that size, or null).
+ *   null), `settings`, `variant` (that of its fingerprint, or null) and `table` ((S, A) of that size, or null).
  * @throws {Error} Says which rule the file breaks, with what, and where.
  */
 export function readPolicies(text, known) {
@@ -42,20 +44,21 @@ function readPolicy(policy, place, known) {
     check(isObject(policy[name]), `${place}.${name}`, "an object", policy[name]);
     check(isShallow(policy[name], MAX_DEPTH), `${place}.${name}`, `nested at most ${MAX_DEPTH} deep`, policy[name]);
   }
-  const variant = known.get(policy.fingerprint)?.[0] ?? null;
+  const variant = known.get(policy.fingerprint) ?? null;
   const table = readTable(policy.policy, `${place}.policy`, variant);
-  const { id, fingerprint, label, reward, parameters, settings } = policy;
+  const { id, fingerprint, parameters, settings } = policy;
+  const [label, reward] = [policy.label, policy.reward].map((text) => shorten(text, LONGEST_KEPT));
   const weights = readWeights(policy.weights, `${place}.weights`, variant);
-  return { id, fingerprint, label, reward, parameters, settings, weights, variant, table: variant ? table : null };
+  return { id, fingerprint, label, reward, parameters, settings, weights, variant, table };
 }
 
-/** (S, A) rows that sum to 1. Of a size that the page does not have, only that they are rows of one length. */
+/** (S, A) rows that sum to 1. Of a size that the page does not have, null: checked is that rows are of one length. */
 function readTable(rows, place, variant) {
   check(Array.isArray(rows) && rows.length > 0, place, "a list of rows", rows);
   const states = variant?.states ?? rows.length;
   check(rows.length === states, place, `a list of ${states} rows, one for each state`, rows);
   const width = variant ? variant.actions.length : Array.isArray(rows[0]) ? rows[0].length : 1;
-  const table = new Float64Array(rows.length * width);
+  const table = variant ? new Float64Array(rows.length * width) : null;
   rows.forEach((row, state) => {
     const at = `${place}[${state}]`;
     check(Array.isArray(row) && row.length === width, at, `a list of ${width} probabilities`, row);
@@ -65,7 +68,7 @@ function readTable(rows, place, variant) {
       total += chance;
     });
     check(Math.abs(total - 1) <= ROW_TOLERANCE, `sum of ${at}`, `1 within ${ROW_TOLERANCE}`, total);
-    row.forEach((chance, a) => { table[state * width + a] = chance / total; });
+    if (table) row.forEach((chance, a) => { table[state * width + a] = chance / total; });
   });
   return table;
 }

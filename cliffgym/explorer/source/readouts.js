@@ -10,12 +10,19 @@ export function isOn(cliff, weight) {
   return Math.abs(cliff - weight) <= 1e-9 * Math.max(1, Math.abs(cliff));
 }
 
-/** The nearest of the cliffs at some positions as `position` and `distance`, or null. */
-export function nearestCliff(cliffs, weight) {
-  if (!cliffs.length) return null;
+/**
+ * The nearest cliff as `position` and `distance`; null if there is none in what is drawn, nor any beyond it that is known
+ * to be nearest: another may be nearer on the other side, where the line was not traced any more.
+ *
+ * @param {{cliffs: number[], traced: number[]}|null} readings Of `lineReadings`.
+ * @param {number} weight
+ */
+export function nearestCliff(readings, weight) {
+  if (!readings?.cliffs.length) return null;
   const distance = (cliff) => (isOn(cliff, weight) ? 0 : Math.abs(cliff - weight));
-  const position = cliffs.reduce((best, each) => (distance(each) < distance(best) ? each : best));
-  return { position, distance: distance(position) };
+  const position = readings.cliffs.reduce((best, each) => (distance(each) < distance(best) ? each : best));
+  const known = Math.min(...readings.traced.map((end) => Math.abs(end - weight)));
+  return distance(position) <= known ? { position, distance: distance(position) } : null;
 }
 
 /** Where the cursor stands on the line: on a cliff, or how far from one; null while that is not known. */
@@ -27,7 +34,7 @@ export function lineSentence(scene) {
   const between = formatInterval(intervals[intervals.length - 1]);
   const open = between.includes(" to ") ? `anything from ${between}` : `${between}, whichever of them is chosen`;
   const ties = `${plural(tied, "state")} ${tied === 1 ? "is" : "are"} tied; the true return is ${open}`;
-  const nearest = nearestCliff(readings.value.cliffs, weight);
+  const nearest = nearestCliff(readings.value, weight);
   const where = nearest?.distance === 0 ? `You stand on a cliff (${at}): ${ties}.`
     : `At ${at}${tied ? `, as on both sides, ${ties}` : " the optimum is unique"}; ${farText(nearest, state.range)}.`;
   return [where, ...softSentence(scene)].join(" ");

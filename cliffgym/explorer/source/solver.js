@@ -7,6 +7,8 @@ import { factorise } from "./linear.js";
 
 export const TIE_TOLERANCE = 1e-9;
 export const EPSILON = Number.EPSILON;
+/** Far more rounds than policy iteration or Newton's method have ever taken on a page. */
+const MAX_ROUNDS = 1000;
 
 /** (S, A) the reward Σ_k w_k R_k for weights (K,). */
 export function combine(model, weights) {
@@ -106,7 +108,7 @@ function policyIteration(model, reward, legal) {
     actions[state] = last && legal[state * A + last[state]] ? last[state] : bestAction(reward, state);
   }
   const scale = largest(reward, legal);
-  for (let round = 0; ; round++) {
+  for (let round = 0; round < MAX_ROUNDS; round++) {
     const policy = deterministic(model, actions);
     const values = policyValues(model, policy, reward);
     const q = backup(model, reward, values);
@@ -119,10 +121,11 @@ function policyIteration(model, reward, legal) {
         changed = true;
       }
     }
-    if (changed && round < 1000) continue;
+    if (changed) continue;
     model.lastActions = actions;
     return values;
   }
+  throw new Error("policy iteration does not settle");
 }
 
 /** (S, A) the policy that takes `actions` (S,). */
@@ -144,7 +147,7 @@ function collected({ S, A }, policy, reward) {
  *
  * @param {object} [factors] Of the policy's system, if they are known (cyclic MDPs).
  */
-export function policyValues(model, policy, reward, factors = null) {
+function policyValues(model, policy, reward, factors = null) {
   const pay = collected(model, policy, reward);
   return model.order ? sweepValues(model, policy, pay) : (factors ?? factorise(model, policy)).solve(pay);
 }
@@ -213,7 +216,8 @@ export function dot(left, right) {
  */
 export function soft(model, reward, temperature, reference = null) {
   const { S, A, legal, terminal } = model;
-  const weights = Float64Array.from(legal, (allowed, pair) => (allowed ? (reference ? Math.log(reference[pair]) : 0) : -Infinity));
+  const weights = Float64Array.from(legal, (allowed, pair) =>
+    (allowed ? (reference ? Math.log(reference[pair]) : 0) : -Infinity));
   const values = model.order
     ? backwardSoftValues(model, reward, temperature, weights)
     : softIteration(model, reward, temperature, weights);
@@ -267,7 +271,7 @@ function softIteration(model, reward, temperature, weights) {
   const { S, A, terminal } = model;
   let values = model.lastSoftValues ?? new Float64Array(S), before = Infinity;
   const scale = largest(reward, model.legal), policy = new Float64Array(S * A);
-  for (let round = 0; round < 10_000; round++) {
+  for (let round = 0; round < MAX_ROUNDS; round++) {
     const q = backup(model, reward, values);
     let residual = 0, magnitude = Math.max(scale, temperature);
     for (let state = 0; state < S; state++) {
@@ -275,8 +279,10 @@ function softIteration(model, reward, temperature, weights) {
       magnitude = Math.max(magnitude, Math.abs(values[state]));
       if (!terminal[state]) residual = Math.max(residual, Math.abs(maximum - values[state]));
     }
+    if (!Number.isFinite(residual)) break;
     const settled = residual <= 16 * EPSILON * magnitude || (before <= residual && residual <= 1e-10 * magnitude);
-    if (settled) return (model.lastSoftValues = values);
+    // Not before a step: close to gamma = 1, values of another reward may nearly solve the equation and be far off.
+    if (settled && round > 0) return (model.lastSoftValues = values);
     before = residual;
     const pay = reward.map((value, pair) =>
       policy[pair] > 0 ? value - temperature * (Math.log(policy[pair]) - weights[pair]) : value);

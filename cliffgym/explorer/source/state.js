@@ -1,11 +1,12 @@
 // What is chosen on the page: one plain object that is never changed in place. Everything shown follows from it.
 
 import { REGULARISERS, RETURNS, TIE_RULES } from "./behaviour.js";
+import { weightIn } from "./model.js";
 import { formatNumber, listed, shorten, sizeText } from "./text.js";
 
 export const TEMPERATURES = [0.001, 10];
 /** Weights beyond this would only cost digits. */
-export const MAX_WEIGHT = 1e6;
+const MAX_WEIGHT = 1e6;
 
 /**
  * What a scenario shows first.
@@ -38,7 +39,7 @@ export function defaultState(entry) {
 /** The weights of a named reward, by component. */
 export function rewardWeights(variant, name) {
   const { components: { names }, rewards: { [name]: weights } } = variant;
-  return Object.fromEntries(names.map((component) => [component, weights[component] ?? 0]));
+  return Object.fromEntries(names.map((component) => [component, weightIn(weights, component)]));
 }
 
 /** The name of the reward that has just these weights, or null. */
@@ -57,7 +58,7 @@ export function firstRange({ view }, weight, component) {
 }
 
 /** The place of the size with these parameters among the variants, which are in the order of nested loops. */
-export function variantPlace(entry, parameters) {
+function variantPlace(entry, parameters) {
   return entry.sizes.reduce((place, { name, values }) =>
     place * values.length + values.findIndex((value) => sizeText(value) === sizeText(parameters[name])), 0);
 }

@@ -14,7 +14,7 @@ export function finish(steps) {
  * Starting a new computation under a name drops the one that runs under it.
  */
 export class Slices {
-  constructor(milliseconds = 12) {
+  constructor(milliseconds) {
     this.milliseconds = milliseconds;
     this.running = new Map();
   }
@@ -49,10 +49,5 @@ export class Slices {
       setTimeout(slice, 0);
     };
     slice();
-  }
-
-  /** Whether a computation of that name still runs. */
-  busy(name) {
-    return this.running.has(name);
   }
 }
