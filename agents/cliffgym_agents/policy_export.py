@@ -41,11 +41,12 @@ def export_policies(rows: Iterable[Row], path: str | os.PathLike[str]) -> None:
         result = None if row.result is None else Result.from_json(row.result)
         if result is None or result.policy is None:
             continue
-        run = Run(**json.loads(row.job))
+        settings = json.loads(row.job)
+        run = Run(**settings)
         key = repr((run.env_id, run.env_kwargs))
         if key not in made:
             made[key] = cliff_env(make_env(run.env_id, **run.env_kwargs), run.env_id).scenario
-        policies.append(LearnedPolicy(made[key], result.policy, _label(run), run.reward, json.loads(row.job)))
+        policies.append(LearnedPolicy(made[key], result.policy, _label(run), run.reward, settings))
     save_policies(path, policies)
 
 
