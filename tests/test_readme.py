@@ -13,6 +13,7 @@ import cliffgym
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DEMO = (ROOT / "docs" / "demo" / "README.md").read_text(encoding="utf-8")
+NUMBER = re.compile(r"(?<![\d.])\d+\.\d+(?![\d.])")
 LINES = 120  # about a screen and a half of what a code host shows
 
 
@@ -99,3 +100,20 @@ def test_the_theory_says_of_claims_what_the_ledger_says() -> None:
     assert {id for id, verdict in verdicts.items() if verdict == "fail"} <= set(
         re.findall(r"#([a-z-]+)\)", "".join(table))
     )
+
+
+def test_numbers_of_trained_agents_on_pages_are_in_the_ledger() -> None:
+    """A paragraph that refers to a claim of the ledger gives no number that the ledger does not have."""
+    ledger = (ROOT / "docs" / "reproduction.md").read_text(encoding="utf-8")
+    known = {float(number) for number in NUMBER.findall(ledger)}
+    computed = {"1.5089"}  # by code: where the points of rest of standardised advantages begin
+    checked = 0
+    for page in ("guides/entropy.md", "guides/hidden-classes.md", "start/policy-cliff.md"):
+        for paragraph in (ROOT / "docs" / page).read_text(encoding="utf-8").split("\n\n"):
+            if "reproduction.md#" not in paragraph or paragraph.startswith("```"):
+                continue
+            for number in NUMBER.findall(re.sub(r"\([^)]*reproduction\.md[^)]*\)", "", paragraph)):
+                digits = len(number.partition(".")[2])
+                assert number in computed or float(number) in {round(each, digits) for each in known}, (page, number)
+                checked += 1
+    assert checked > 20

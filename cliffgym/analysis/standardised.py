@@ -90,8 +90,8 @@ def group_standardised_policy(q_values: ArrayLike, ent_coef: float, group_size: 
     Each of the G returns of a group is judged by the mean and standard deviation of that group (the population's; with
     the sample's, D is sqrt((G - 1)/G) times what it is here). Let p be the probability of the better kind, and j ~
     Binomial(G - 1, p) how many others of the group are of it. An action of the better kind is ahead of another by D(p)
-    = E[sqrt((G - 1 - j)/(1 + j))] + E[sqrt(j/(G - j))] on average, whatever the gap (as long as it is well above the
-    1e-8 or so that implementations add to standard deviations). The policy is stationary where the log-odds of two
+    = E[sqrt((G - 1 - j)/(1 + j))] + E[sqrt(j/(G - j))] on average, whatever the gap (as long as it is well above what
+    implementations add to standard deviations, from 1e-8 to 1e-4). The policy is stationary where the log-odds of two
     actions of different kinds are D(p)/ent_coef; gradients of the logits from the uniform policy come to the first such
     p. D is at most sqrt(G - 1), so no entropy bonus is too small to be met.
 
