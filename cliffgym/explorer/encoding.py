@@ -37,7 +37,7 @@ def encode(scenario: Scenario) -> dict[str, Any]:
         "slots": mdp.successors.shape[2],
         "successors": mdp.successors[alive].ravel().tolist(),
         "chances": None if deterministic else mdp.probabilities[alive].ravel().tolist(),
-        "initial": [[int(s), float(mdp.initial[s])] for s in np.flatnonzero(mdp.initial)],
+        "initial": _initial(mdp),
         "terminal": np.flatnonzero(mdp.terminal).tolist(),
         "illegal": np.flatnonzero(~mdp.action_mask.ravel()).tolist(),
         "components": _components(scenario.components),
@@ -46,6 +46,7 @@ def encode(scenario: Scenario) -> dict[str, Any]:
         "prompts": list(scenario.prompts),
         "prompt_states": scenario.prompt_states.tolist(),
         "undetermined": scenario.undetermined.tolist(),
+        "evaluation": None if scenario.evaluation is None else _evaluation(scenario.evaluation),
         "outcomes": {
             "texts": texts,
             "states": [state for state, _ in ended],
@@ -75,6 +76,16 @@ def _rounded(values: NDArray[np.float64]) -> NDArray[np.int64]:
     largest = float(np.abs(values).max(initial=0.0))
     exponent = 0 if largest == 0 else int(np.floor(np.log10(largest)))
     return np.round(values / 10.0**exponent * 1e12).astype(np.int64)
+
+
+def _initial(mdp: TabularMDP) -> list[tuple[int, float]]:
+    """The states in which traces start, with their probabilities."""
+    return [(int(state), float(mdp.initial[state])) for state in np.flatnonzero(mdp.initial)]
+
+
+def _evaluation(full: Scenario) -> dict[str, Any]:
+    """What differs where a policy is judged on prompts that training leaves out."""
+    return {"initial": _initial(full.mdp), "components": _components(full.components)}
 
 
 def _components(components: RewardComponents) -> dict[str, Any]:

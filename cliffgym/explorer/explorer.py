@@ -21,8 +21,8 @@ READY_MADE = "explorer.html"
 """The page of all registered scenarios, beside this module; `scripts/explorer_page` writes it."""
 MAX_PAIRS = 50_000
 """State-action pairs up to which a page answers a dragged slider."""
-MAX_CYCLIC_STATES = 400
-"""Non-terminal states up to which it does if there is a cycle, in 0.1 s or so: there it solves dense systems."""
+MAX_CYCLIC_STATES = 200
+"""Non-terminal states up to which it does if there is a cycle: there it solves dense systems."""
 MAX_WEIGHT = 1e6
 """How far ranges may reach; the page takes no larger weights."""
 
@@ -37,7 +37,7 @@ def explorer_page(*subjects: str | Scenario, view: View | None = None) -> str:
 
     Raises:
         ValueError: An id is unknown, a view names what the scenario does not have, or a scenario is too large for a
-            page: more than 50,000 state-action pairs or, if there is a cycle, 400 non-terminal states.
+            page: more than 50,000 state-action pairs or, if there is a cycle, 200 non-terminal states.
         TypeError: A subject is neither an id nor a scenario, or has arguments that are not plain data.
 
     >>> page = explorer_page("Cliff-TieBreaker-v0")
@@ -96,13 +96,18 @@ def _sizes(subject: str | Scenario, view: View | None) -> tuple[list[Scenario], 
         view = view or view_of(subject)
         if view.sizes:
             raise ValueError(f"view of a scenario as it is must have no sizes, got {dict(view.sizes)}: give its id")
-        return [subject], view, ""
+        return [subject], view, _summary(subject.id)
     if not isinstance(subject, str):
         raise TypeError(f"subject must be the id of a scenario or a Scenario, got {subject!r}")
     id = choice("id", subject.removeprefix("cliffgym:"), SCENARIOS)
     view = view or VIEWS.get(id) or view_of(scenario(id))
-    page = inspect.getdoc(SCENARIOS[id]) or ""
-    return [scenario(id, **sizes) for sizes in view.variants()], view, " ".join(page.partition("\n\n")[0].split())
+    return [scenario(id, **sizes) for sizes in view.variants()], view, _summary(id)
+
+
+def _summary(id: str) -> str:
+    """The first sentences of a registered scenario's page; nothing for others."""
+    page = inspect.getdoc(SCENARIOS[id]) if id in SCENARIOS else None
+    return " ".join((page or "").partition("\n\n")[0].split())
 
 
 def _check_view(made: Scenario, view: View) -> None:

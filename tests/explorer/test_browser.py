@@ -458,3 +458,105 @@ def test_own_mdp_with_chance_and_cycles(open_page: Any, tmp_path: Path) -> None:
         }"""
     )
     assert found == pytest.approx(optimal(mdp, reward - 0.01 * steps).expected_return, abs=1e-12)
+
+
+def test_plane_says_what_adjoins_a_border(open_page: Any) -> None:
+    """On a cliff the hard optimum is no single number; beside it, it is named as what it is under entropy too."""
+    page = open_page(TIE_BREAKER + "&y=target_format&w.target_format=0")
+    settle(page)
+    plane, slider = page.locator("#plane"), page.locator("#plane .hidden-slider").first
+    expect(plane.locator(".reading")).to_have_text("on a border: 0 to 1")
+    assert plane.locator(".cell-here").count() == 2
+    spoken = slider.get_attribute("aria-valuetext") or ""
+    assert spoken.endswith("; expected target_format: on a border: 0 to 1")
+    page.evaluate("globalThis.cliffgym.setState({ weights: { target_format: 0.1 }, regulariser: 'entropy' })")
+    settle(page)
+    expect(plane.locator(".reading")).to_have_text("hard optimum here 1")
+    assert plane.locator(".cell-here").count() == 1
+
+
+def test_a_finger_scrolls_over_the_line_and_taps_or_drags_its_cursor(open_page: Any) -> None:
+    page = open_page(TIE_BREAKER, width=400, height=700, has_touch=True, is_mobile=True)
+    settle(page)
+    client = page.context.new_cdp_session(page)
+
+    def weight() -> float:
+        settle(page)
+        return state(page)["weights"]["target_format"]
+
+    def swipe(x: float, y: float, dx: float, dy: float) -> None:
+        for step in range(9):
+            point = {"x": x + dx * step / 8, "y": y + dy * step / 8}
+            kind = "touchMove" if step else "touchStart"
+            client.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [point]})
+        client.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        page.wait_for_timeout(100)
+
+    page.locator("#line svg").scroll_into_view_if_needed()
+    before, scrolled = weight(), page.evaluate("scrollY")
+    x, y = middle_of(page, "#line .picture")
+    swipe(x, y, 6, -150)
+    assert weight() == before
+    assert page.evaluate("scrollY") > scrolled + 50
+    x, y = middle_of(page, "#line .handle")
+    swipe(x, y + 14, -60, 5)
+    dragged = weight()
+    assert dragged < before
+    assert middle_of(page, "#line .handle")[0] == pytest.approx(x - 60, abs=5)
+    x, y = middle_of(page, "#line .picture")
+    page.touchscreen.tap(x + 60, y)
+    assert weight() > dragged
+
+
+def test_what_is_learned_of_illegal_tokens_is_shown(open_page: Any, tmp_path: Path) -> None:
+    """The learned numbers of a node sum to 1."""
+    made, path = scenario("Cliff-TieBreaker-v0"), tmp_path / "even.json"
+    even = np.full_like(made.reference, 1 / made.reference.shape[1])
+    save_policies(path, [LearnedPolicy(made, even, "even", "true")])
+    page = open_page(TIE_BREAKER)
+    page.get_by_label("Files of learned policies").set_input_files(path)
+    settle(page)
+    prompt = page.get_by_role("treeitem", name="illegal tokens").last
+    share = 1 - made.mdp.action_mask[made.mdp.initial.argmax()].mean()
+    assert prompt.get_attribute("aria-label") == f"illegal tokens, learned {share:.4g}"
+    expect(prompt).to_contain_text(f"{share:.3f}")
+    assert Axe().run(page).violations_count == 0
+
+
+def test_policies_without_a_place_on_the_axes_are_counted(open_page: Any, tmp_path: Path) -> None:
+    made, path = scenario("Cliff-TieBreaker-v0"), tmp_path / "places.json"
+    near, far = ({"correct": 1.0, "target_format": weight} for weight in (0.05, 40.0))
+    rewards = ("near", near), ("far", far), ("by state", {"correct": np.linspace(0, 1, len(made.reference))})
+    save_policies(path, [LearnedPolicy(made, made.reference, label, reward) for label, reward in rewards])
+    page = open_page(TIE_BREAKER)
+    page.get_by_label("Files of learned policies").set_input_files(path)
+    settle(page)
+    expect(page.locator("#messages")).to_contain_text("2 have a place on the axes of weights")
+    expect(page.locator("#messages")).to_contain_text("1 has none")
+    for figure in ("line", "plane"):
+        expect(page.locator(f"#{figure}")).to_contain_text("Of 3 learned policies 2 are not drawn here")
+        assert page.locator(f"#{figure} .learned").count() == 1
+
+
+def test_a_scenario_as_it_is_shows_its_arguments(open_page: Any, tmp_path: Path) -> None:
+    path = tmp_path / "one.html"
+    save_explorer(path, scenario("Cliff-TieBreaker-v0", answers=2))
+    expect(open_page(file=path).locator("#scenario .arguments")).to_contain_text("answers = 2")
+
+
+@pytest.mark.parametrize("width", [400, 1000, 1280])
+def test_nothing_overflows_with_large_text(open_page: Any, width: int) -> None:
+    page = open_page(width=width)
+    page.evaluate("document.documentElement.style.fontSize = '200%'")
+    page.wait_for_timeout(100)
+    settle(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_paper_is_light_and_without_controls(open_page: Any) -> None:
+    page = open_page(color_scheme="dark")
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(246, 247, 248)"
+    expect(page.locator("#line .picture")).to_be_visible()
+    expect(page.locator("#tools")).to_be_hidden()
+    expect(page.get_by_role("button").first).to_be_hidden()

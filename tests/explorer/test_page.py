@@ -184,7 +184,7 @@ def test_bad_subjects() -> None:
         explorer_page(3)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"at most 50,000 state-action pairs, got .* in Cliff-Garnet-v0"):
         explorer_page(scenario("Cliff-Garnet-v0", states=20_000))
-    with pytest.raises(ValueError, match=r"at most 400 non-terminal states of an MDP with cycles, got 499"):
+    with pytest.raises(ValueError, match=r"at most 200 non-terminal states of an MDP with cycles, got 499"):
         explorer_page(scenario("Cliff-Garnet-v0", states=500))
 
 

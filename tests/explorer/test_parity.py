@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 import cliffgym
 from cliffgym import Scenario, TabularMDP, optimal, soft
@@ -318,3 +318,47 @@ def test_settings_hold_ties_and_hairs() -> None:
     assert weights.count(0.0) == 75
     assert sum(0 < abs(weight) <= HAIR for weight in weights) == 75
     assert json.loads(json.dumps(weights)) == weights
+
+
+def test_token_off_the_optimal_path_has_its_own_cliffs(open_page: Any) -> None:
+    """On Sophistry, after a research that no optimum does, embellishing pays from a gullibility of 0.8 on."""
+    page = open_page("#id=Cliff-Sophistry-v0&state=5&y=here+embellish")
+    drawn = page.evaluate(
+        """() => {
+          const { data, decodeModel, namedWeights, combine, traceLine } = globalThis.cliffgym;
+          const entry = data.scenarios.find(({ id }) => id === "Cliff-Sophistry-v0");
+          const model = decodeModel(entry, entry.variants[0]), k = model.names.indexOf("fooled");
+          const weights = namedWeights(model, "incomplete").map((weight, i) => (i === k ? 0 : weight));
+          const line = traceLine(model, combine(model, weights), model.tables[k], 0, 1, 5);
+          return line.breakpoints.filter(({ states }) => states.includes(5)).map(({ position }) => position);
+        }"""
+    )
+    made = cliffgym.scenario("Cliff-Sophistry-v0")
+    (expected,) = [
+        point.position
+        for point in trace_weights(made, "fooled", 0, 1, reward="incomplete", reachable_only=False).breakpoints
+        if 5 in point.states
+    ]
+    assert drawn == pytest.approx([expected], abs=TOLERANCE)
+    page.get_by_label("Weight of fooled", exact=True).fill("0.85")
+    expect(page.locator("#line .sentence")).to_contain_text(f"the nearest cliff is at {expected:.7g}")
+
+
+def test_policies_are_judged_on_prompts_that_training_leaves_out(open_page: Any) -> None:
+    curated = cliffgym.scenario("Cliff-MultiReward-v0", curated=True)
+    full = curated.evaluation
+    assert full is not None
+    interval = regret_interval(full.mdp, curated.reward("incomplete"), full.reward("true"))
+    assert interval.left_to_chance > 0.4
+    found = open_page("#id=Cliff-MultiReward-v0&curated=true").evaluate(
+        """() => {
+          const { data, decodeModel, namedWeights, behaviour, state } = globalThis.cliffgym;
+          const entry = data.scenarios.find(({ id }) => id === "Cliff-MultiReward-v0");
+          const model = decodeModel(entry, entry.variants.find(({ parameters }) => parameters.curated));
+          const weights = namedWeights(model, "incomplete");
+          const found = behaviour(model, { weights, regulariser: "hard", temperature: 1, tieRule: "uniform" });
+          return [...found.intervals.at(-1), found.optimalTrueReturn, found.measures.at(-1)];
+        }"""
+    )
+    expected = [interval.worst, interval.best, interval.optimum, interval.uniform]
+    assert found == pytest.approx(expected, abs=TOLERANCE)

@@ -33,15 +33,15 @@ const knownTables = new WeakMap(), knownReturns = new WeakMap();
 /** The table (S, A) of each of `measureNames`. */
 export function measureTables(model) {
   if (!knownTables.has(model)) {
-    const returns = RETURN_REWARDS.map((name) => combine(model, namedWeights(model, name)));
-    knownTables.set(model, [...model.tables, ...returns]);
+    const returns = RETURN_REWARDS.map((name) => combine(model.judged, namedWeights(model, name)));
+    knownTables.set(model, [...model.judged.tables, ...returns]);
   }
   return knownTables.get(model);
 }
 
 /** The most that any policy gets of the true reward. */
 function optimalTrueReturn(model) {
-  if (!knownReturns.has(model)) knownReturns.set(model, optimal(model, measureTables(model).at(-1)).expectedReturn);
+  if (!knownReturns.has(model)) knownReturns.set(model, optimal(model.judged, measureTables(model).at(-1)).expectedReturn);
   return knownReturns.get(model);
 }
 
@@ -85,7 +85,7 @@ export function behaviour(model, settings) {
     reward,
     optimum,
     policy,
-    measures: withReturns(model, expectedComponents(model, policy)),
+    measures: withReturns(model, expectedComponents(model.judged, policy)),
     intervals: measureTables(model).map((table) => extremes(model, table, optimum.optimalActions)),
     optimalTrueReturn: optimalTrueReturn(model),
   };
@@ -98,8 +98,8 @@ export function possible(model) {
 
 /** [low, high] of the expected sum of a table over all policies over marked actions. */
 export function extremes(model, table, legal) {
-  const low = 0 - optimal(model, table.map((value) => 0 - value), { legal }).expectedReturn;
-  return [low, optimal(model, table, { legal }).expectedReturn];
+  const low = 0 - optimal(model.judged, table.map((value) => 0 - value), { legal }).expectedReturn;
+  return [low, optimal(model.judged, table, { legal }).expectedReturn];
 }
 
 /**

@@ -4,20 +4,28 @@ import { REGULARISERS, TIE_RULES } from "./behaviour.js";
 import { element, setAttribute, setText } from "./dom.js";
 import { choiceField, freshId, numberField, slider } from "./fields.js";
 import { TEMPERATURES, firstRange, rewardOf, rewardWeights } from "./state.js";
-import { formatNumber, sizeText } from "./text.js";
+import { formatNumber, parametersText, shorten, sizeText } from "./text.js";
 
-/** The scenario and its sizes. `change` takes parts of a state. */
+const LONGEST_ARGUMENTS = 500;
+
+/** The scenario and its sizes, or its arguments where there are none to choose. `change` takes parts of a state. */
 export function makeScenarioPanel(host, data, change) {
   const scenario = choiceField("Scenario", (id) => change({ id }));
   const summary = element("p", { class: "summary" }), sizes = element("div", { class: "sizes" });
-  host.append(scenario.node, sizes, summary);
+  const arguments_ = element("dd", {});
+  const fixed = element("dl", { class: "facts arguments" }, element("dt", {}, "Arguments"), arguments_);
+  host.append(scenario.node, sizes, fixed, summary);
   scenario.node.classList.add("which");
   let fields = [], shown = null;
   return {
-    update({ entry, state }) {
+    update({ entry, variant, state }) {
       scenario.update(data.scenarios.map(({ id }) => ({ value: id, label: id })), entry.id);
       setText(summary, entry.summary);
       summary.hidden = !entry.summary;
+      const text = entry.sizes.length ? "" : shorten(parametersText(variant.parameters), LONGEST_ARGUMENTS);
+      setText(arguments_, text);
+      setAttribute(arguments_, "title", text);
+      fixed.hidden = !text;
       if (entry !== shown) {
         fields = entry.sizes.map(({ name }) =>
           choiceField(name, (value) => change({ parameters: { [name]: value } })));

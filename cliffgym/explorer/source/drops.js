@@ -34,7 +34,7 @@ export function acceptDrops(onFiles) {
 export function describeAdded(learned, added, model, change) {
   const here = added.filter((policy) => policy.fingerprint === model.fingerprint);
   const total = `${added[0].file}: ${plural(added.length, "policy", "policies")}`;
-  if (here.length === added.length) return { text: `${total}, drawn as diamonds.`, action: null, alert: false };
+  if (here.length === added.length) return { text: `${total}. ${placesText(here)}`, action: null, alert: false };
   const groups = learned.elsewhere(model).filter(({ policies }) => policies.some((policy) => added.includes(policy)));
   const target = groups.find(({ place }) => place);
   if (!here.length && !target) {
@@ -42,7 +42,17 @@ export function describeAdded(learned, added, model, change) {
     return { text: `${total}, none of which the page can show. ${whys}`, action: null, alert: true };
   }
   const belong = here.length ? `${here.length} belong to what is shown` : "None belongs to what is shown";
-  const text = `${total}. ${belong}. Others: ${listed(groups.map(({ title }) => title))}.`;
+  const places = here.length ? ` ${placesText(here)}` : "";
+  const text = `${total}. ${belong}.${places} Others: ${listed(groups.map(({ title }) => title))}.`;
   const run = () => change(target.place);
   return { text, action: target ? { label: "Show them", title: `Show ${target.title}`, run } : null, alert: false };
+}
+
+/** How many of some policies have a place on the axes of pictures, and why others do not. */
+function placesText(policies) {
+  const placed = policies.filter(({ weights }) => weights).length, others = policies.length - placed;
+  const has = `${placed || "None"} ${placed > 1 ? "have" : "has"} a place on the axes of weights`;
+  const drawn = placed ? `, drawn as ${placed > 1 ? "diamonds" : "a diamond"} where it is in their ranges` : "";
+  const why = others ? `; ${others} ${others > 1 ? "have" : "has"} none, since the weights depend on the state` : "";
+  return `${has}${drawn}${why}.`;
 }

@@ -18,16 +18,17 @@ const MAX_SEGMENTS = 20_000;
  * @param {Float64Array} direction (S, A) D, not all zeros
  * @param {number} start
  * @param {number} stop
+ * @param {number|null} watched A state in which changes count although no optimal policy may reach it.
  * @returns {{segments: object[], breakpoints: object[]}} Segments with `start`, `stop`, `optimalActions`, `policy`
  *   (ties broken uniformly) and `components` (K,); breakpoints with `position`, `states` and `totalVariation`, one fewer.
- *   A change counts only in states that an optimal policy reaches just before or just after it.
+ *   Else a change counts only in states that an optimal policy reaches just before or just after it.
  */
-export function traceLine(model, reward, direction, start, stop) {
-  return finish(lineSteps(model, reward, direction, start, stop));
+export function traceLine(model, reward, direction, start, stop, watched = null) {
+  return finish(lineSteps(model, reward, direction, start, stop, watched));
 }
 
 /** The same as a generator that pauses after each segment, so that a page can answer in between. */
-export function* lineSteps(model, reward, direction, start, stop) {
+export function* lineSteps(model, reward, direction, start, stop, watched = null) {
   const tracer = { model, reward, direction, level: largest(reward, model.legal), speed: largest(direction, model.legal) };
   let last = segmentFrom(tracer, start, stop);
   const segments = [last], breakpoints = [];
@@ -36,7 +37,7 @@ export function* lineSteps(model, reward, direction, start, stop) {
     if (count === MAX_SEGMENTS) throw new Error(`more than ${MAX_SEGMENTS} breakpoints`);
     const before = last;
     last = segmentFrom(tracer, last.stop, stop);
-    const point = compare(model, before, last);
+    const point = compare(model, before, last, watched);
     if (point) {
       segments.push(last);
       breakpoints.push(point);
@@ -44,7 +45,7 @@ export function* lineSteps(model, reward, direction, start, stop) {
       segments[segments.length - 1] = { ...segments[segments.length - 1], stop: last.stop };
     }
   }
-  for (const segment of segments) segment.components = expectedComponents(model, segment.policy);
+  for (const segment of segments) segment.components = expectedComponents(model.judged, segment.policy);
   return { segments, breakpoints };
 }
 
@@ -91,7 +92,7 @@ function tiedActions(model, reward, legal, scale) {
 }
 
 /** The breakpoint between two segments, or null if no state that counts has changed. */
-function compare(model, before, after) {
+function compare(model, before, after, watched) {
   const { S, A, terminal } = model;
   const changed = [];
   for (let state = 0; state < S; state++) {
@@ -105,7 +106,7 @@ function compare(model, before, after) {
   }
   if (!changed.length) return null;
   const reached = [before, after].map((segment) => reachableBy(model, segment.optimalActions));
-  const states = changed.filter((state) => reached[0][state] || reached[1][state]);
+  const states = changed.filter((state) => state === watched || reached[0][state] || reached[1][state]);
   if (!states.length) return null;
   let totalVariation = 0;
   for (const state of states) totalVariation = Math.max(totalVariation, distance(before.policy, after.policy, state, A));

@@ -9,6 +9,9 @@ import { formatNumber } from "./text.js";
 
 /** Milliseconds of calm after which screen readers are told what the line says now. */
 const CALM = 700;
+/** Milliseconds for which the last sentence may stand while the next is not known. */
+const PATIENCE = 150;
+const LOOKING = "Looking for cliffs\u2026";
 
 /** Two number fields for the ends of a range. `onRange` takes [low, high]. */
 export function rangeFields(name, onRange) {
@@ -86,6 +89,7 @@ export function makeLineSteps(host, change) {
   const sentence = element("p", { class: "sentence" }), radius = element("p", { class: "more" });
   const spoken = element("p", { class: "unseen", "aria-live": "polite" });
   const speak = whenCalm((text) => setText(spoken, text), CALM);
+  let asked = null; // when cliffs were asked for that are not known yet
   const row = element("div", { class: "steps-row", role: "group", "aria-label": "Steps to cliffs" });
   row.append(...steps.map(({ node }) => node));
   host.append(element("div", { class: "cursor-row" }, name, bar.node, number.node), row, sentence, radius, spoken);
@@ -98,7 +102,9 @@ export function makeLineSteps(host, change) {
       number.update(weight, state.range);
       for (const { node, target } of steps) setAttribute(node, "aria-disabled", target() === undefined ? "true" : null);
       setText(radius, radiusSentence(now));
-      const text = lineSentence(now) ?? (sentence.textContent || "Looking for cliffs\u2026");
+      const known = lineSentence(now), time = performance.now();
+      asked = known === null ? (asked ?? time) : null;
+      const text = known ?? (time - asked < PATIENCE && sentence.textContent ? sentence.textContent : LOOKING);
       setText(sentence, text);
       sentence.classList.toggle("on-cliff", cliffsOf(now).some((cliff) => isOn(cliff, weight)));
       speak(text);

@@ -5,6 +5,8 @@ import { SMALL_TEXT, textElement, textWidth } from "./fitting.js";
 import { formatNumber } from "./text.js";
 
 const VALUE_SIZE = 13, BOLD = 600, HANDLE_HEIGHT = 20;
+/** The least width and height of what a finger takes hold of. */
+const GRIP = 44;
 
 /** Draws the line of the cursor, which lies below all else. */
 export function drawCursorLine({ weight }, { x, left, right, top, bottom }) {
@@ -19,7 +21,7 @@ export function drawCursor({ weight, current, range }, { x, y, left, right, bott
   return [
     svgElement("circle", { class: "cursor-mark", cx: place, cy: level, r: 6 }),
     drawValue(formatNumber(current), place, level, right),
-    ...drawHandle(outside + formatNumber(weight), place, bottom + 5, width),
+    drawHandle(outside + formatNumber(weight), place, bottom + 5, width),
   ];
 }
 
@@ -38,12 +40,15 @@ function drawHandle(text, place, top, width) {
     x: middle - half - margin, y: top - margin, width: 2 * (half + margin), height: HANDLE_HEIGHT + 2 * margin,
     rx: HANDLE_HEIGHT / 2 + margin,
   });
+  const beside = Math.max(0, GRIP / 2 - half), above = (GRIP - HANDLE_HEIGHT) / 2;
+  const grip = { x: middle - half - beside, y: top - above, width: 2 * (half + beside), height: GRIP };
   const spot = { x: middle, y: top + 14, "text-anchor": "middle" };
-  return [
+  return svgElement("g", { class: "grip" },
+    svgElement("rect", { class: "catcher", ...grip, "data-save": "no" }),
     svgElement("rect", { class: "handle", ...box(0) }),
     textElement(text, { class: "handle-text", ...spot }, { size: SMALL_TEXT, weight: BOLD }),
     svgElement("rect", { class: "focus-ring", ...box(3), "data-save": "no" }),
-  ];
+  );
 }
 
 /** Draws the distance to the nearest cliff, just above the axis. */

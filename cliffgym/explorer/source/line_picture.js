@@ -3,7 +3,7 @@
 import { setAttributes, svgElement } from "./svg.js";
 import { SMALL_TEXT, textElement, textWidth } from "./fitting.js";
 import { drawAxes, fixedAxis, linearScale, roundAxis, tickRoom } from "./axes.js";
-import { drawnToFit, followPointer, movedByKey, movedTo } from "./moving.js";
+import { drawnToFit, followPointer, movedByKey, movedTo, placeIn } from "./moving.js";
 import { CLIFF_ROW_HEIGHT, cliffRows, drawCliffs } from "./line_cliffs.js";
 import { drawCurves, drawEnds, drawSteps, endLabels } from "./line_curves.js";
 import { drawCursor, drawCursorLine, drawNearest } from "./line_cursor.js";
@@ -50,14 +50,22 @@ export function makeLinePicture(host, { onMove }) {
     under.replaceChildren(drawCursorLine(props, shown));
     cursor.replaceChildren(drawNearest(props, shown), ...drawCursor(props, shown));
   });
+  const move = (place) => onMove(weightAt(shown, place));
+  /** Goes to the cliff whose label is pressed; returns whether something else is. */
+  const press = (target) => {
+    const label = target.closest("[data-cliff]");
+    cursor.focus({ preventScroll: true });
+    if (label) onMove(Number(label.dataset.cliff));
+    return !label;
+  };
   followPointer(svg, {
-    takes: ({ target }) => {
-      const label = target.closest("[data-cliff]");
-      cursor.focus({ preventScroll: true });
-      if (label) onMove(Number(label.dataset.cliff));
-      return !label;
-    },
-    move: (place) => onMove(weightAt(shown, place)),
+    // A finger beside the handle may be about to scroll the page; it moves the cursor when it taps.
+    takes: ({ pointerType, target }) => (pointerType !== "touch" || target.closest(".grip")) && press(target),
+    move,
+  });
+  // Not every browser says what made a click; after a drag with the mouse it changes nothing.
+  svg.addEventListener("click", (event) => {
+    if (event.pointerType !== "mouse" && press(event.target)) move(placeIn(svg, event)[0]);
   });
   cursor.addEventListener("keydown", (event) => {
     const { weight, range, breakpoints } = shown.props;

@@ -17,10 +17,10 @@ const MAX_RISE = 1 / 40;
  * The exact line of the chosen weight, in steps; see `traceLine`. It goes on beyond the range that is drawn by as much
  * again on each side: so those on the very ends are found, and the nearest cliff is mostly known if none is drawn.
  */
-export function tracedLine(model, weights, state) {
+export function tracedLine(model, weights, state, watched) {
   const { base, direction } = weightLine(model, weights, model.names.indexOf(state.component));
   const [low, high] = state.range;
-  return lineSteps(model, base, direction, low - (high - low), high + (high - low));
+  return lineSteps(model, base, direction, low - (high - low), high + (high - low), watched);
 }
 
 /**

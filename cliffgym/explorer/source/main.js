@@ -46,6 +46,7 @@ class ExplorerPage {
     for (const id of ["top", "main"]) byId(id).hidden = false;
     this.arrange();
     const change = (parts) => this.change(parts), saved = { change, beforeSaving: () => this.complete() };
+    const savedWhole = { change, beforeSaving: () => this.complete(true) };
     makeTools(byId("tools"), {
       link: () => this.link(),
       onReset: () => this.show(withParts(this.data, null, { id: this.state.id })),
@@ -61,7 +62,7 @@ class ExplorerPage {
       makeBars(byId("bars"), saved),
       makeTree(byId("tree"), saved),
     ];
-    this.slow = [makeLine(byId("line"), saved), makePlane(byId("plane"), saved), panel.update];
+    this.slow = [makeLine(byId("line"), savedWhole), makePlane(byId("plane"), savedWhole), panel.update];
     acceptDrops((files) => this.addFiles(files));
     addEventListener("hashchange", () => this.readAddress());
     const { state, problems } = readFragment(this.data, location.hash);
@@ -117,11 +118,13 @@ class ExplorerPage {
     }
   }
 
-  /** Makes the pictures complete before one is saved. Returns what the file is called after. */
-  complete() {
+  /** Draws what is shown before a picture is saved, also what is `slow`. Returns what the file is called after. */
+  complete(slow = false) {
     this.redraw();
-    this.scenes.finish();
-    this.drawSlow();
+    if (slow) {
+      this.scenes.finish();
+      this.drawSlow();
+    }
     return this.state.id.replace(/[^A-Za-z0-9_-]+/g, "-");
   }
 

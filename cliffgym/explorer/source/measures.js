@@ -11,7 +11,8 @@ import { dot, occupancy } from "./solver.js";
  * @param {number} here The state that "here" means.
  * @returns {object} `key` (what tells it from others of the model), `label`, `of(policy)` (its value),
  *   `fromComponents(components)` (the same from a policy's components; null if they do not say), `extremes(marked)`
- *   ([low, high] over all policies over marked actions) and `range` (the same over all legal ones).
+ *   ([low, high] over all policies over marked actions) `range` (the same over all legal ones),
+ *   and `watched` (the one state that it looks at, wherever policies go; or null).
  */
 export function makeMeasure(model, name, here) {
   const token = model.tokens.indexOf(name.slice(name.indexOf(" ") + 1));
@@ -22,10 +23,11 @@ export function makeMeasure(model, name, here) {
   return {
     key: name,
     label: measureLabel(model, name, here),
-    of: (policy) => dot(table, occupancy(model, policy)),
+    of: (policy) => dot(table, occupancy(model.judged, policy)),
     fromComponents: place < 0 ? null : (components) => withReturns(model, components)[place],
     extremes: between,
     range: between(model.legal),
+    watched: null,
   };
 }
 
@@ -56,5 +58,6 @@ function choiceMeasure(model, token, here) {
     fromComponents: null,
     extremes: between,
     range: [0, 1],
+    watched: here,
   };
 }

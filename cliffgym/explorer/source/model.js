@@ -26,15 +26,14 @@ export function decodeModel(entry, data) {
   }
   const legal = new Uint8Array(S * A).fill(1);
   for (const pair of data.illegal) legal[pair] = 0;
-  const initial = new Float64Array(S);
-  for (const [state, chance] of data.initial) initial[state] = chance;
   const model = {
     id: entry.id,
     parameters: data.parameters,
     fingerprint: data.fingerprint,
     S, A, B,
     gamma: data.gamma,
-    successors, chances, legal, initial, terminal,
+    successors, chances, legal, terminal,
+    initial: initialChances(data.initial, S),
     tokens: data.actions,
     stateNames: data.state_names,
     names: data.components.names,
@@ -48,7 +47,21 @@ export function decodeModel(entry, data) {
   model.order = backwardOrder(model);
   model.reference = data.reference ? Float64Array.from(data.reference) : uniformOver(model, legal);
   model.stateLabels = stateLabels(model);
+  model.judged = judgedOn(model, data.evaluation);
   return model;
+}
+
+function initialChances(pairs, S) {
+  const initial = new Float64Array(S);
+  for (const [state, chance] of pairs) initial[state] = chance;
+  return initial;
+}
+
+/** The same MDP with the prompts and credits on which policies are judged: training may leave some prompts out. */
+function judgedOn(model, evaluation) {
+  if (!evaluation) return model;
+  const tables = componentTables(evaluation.components, model.S * model.A);
+  return { ...model, initial: initialChances(evaluation.initial, model.S), tables };
 }
 
 /** The weight of a component in a named reward, which may leave it out; whatever it is called. */

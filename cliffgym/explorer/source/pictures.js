@@ -5,6 +5,7 @@ import { makeBarsPicture } from "./bars_picture.js";
 import { element, setText } from "./dom.js";
 import { choiceField } from "./fields.js";
 import { makeFigure } from "./figures.js";
+import { learnedOn, undrawnSentence } from "./learned_places.js";
 import { makeLineAxes, makeLineSteps, rangeFields } from "./line_controls.js";
 import { makeLinePicture } from "./line_picture.js";
 import { makePlanePicture } from "./plane_picture.js";
@@ -15,9 +16,6 @@ import { makeTreePicture } from "./tree_picture.js";
 
 const NONE = [];
 
-/** Weights that differ by less are the same: those in files have been through other programs. */
-const SAME_WEIGHT = 1e-9;
-
 /**
  * The line, with what is above and below it.
  *
@@ -26,7 +24,7 @@ const SAME_WEIGHT = 1e-9;
 export function makeLine(node, { change, beforeSaving }) {
   const figure = makeFigure(node, "Cliff line", beforeSaving);
   const axes = makeLineAxes(figure.controls, change), steps = makeLineSteps(figure.below, change);
-  const points = keepSame();
+  const points = keepSame(), showUndrawn = undrawnNote(figure);
   const picture = makeLinePicture(figure.host, {
     onMove: (weight) => change((state) => ({ weights: { [state.component]: weight } })),
   });
@@ -35,6 +33,7 @@ export function makeLine(node, { change, beforeSaving }) {
     const breakpoints = stages.readings.value?.breakpoints ?? NONE;
     axes.update(scene);
     steps.update(scene);
+    showUndrawn(undrawnSentence(scene, { [state.component]: state.range }, false));
     figure.setBusy(!stages.readings.fresh || !stages.curves.fresh);
     picture.update({
       label: `${measure.label} over the weight of ${state.component}`,
@@ -53,22 +52,6 @@ export function makeLine(node, { change, beforeSaving }) {
   };
 }
 
-/** Learned policies with a place on axes of weights: `x`, `y` (or the measure), `label`, `matches` and `selected`. */
-function learnedOn({ learned, model, state, stages }, axes) {
-  const values = stages.learned.value;
-  if (!values || !learned.policies.length) return NONE;
-  return learned.of(model).filter((policy) => policy.weights && values.has(policy)).map((policy) => {
-    const same = (name) => axes.includes(name) || Math.abs(policy.weights[name] - state.weights[name]) <= SAME_WEIGHT;
-    return {
-      x: policy.weights[axes[0]],
-      y: axes.length > 1 ? policy.weights[axes[1]] : values.get(policy),
-      label: policy.label,
-      matches: model.names.every(same),
-      selected: policy === learned.selected,
-    };
-  });
-}
-
 /** A function that returns the last list as long as the next ones are equal, so that pictures need not be redrawn. */
 function keepSame() {
   let last = NONE, text = "[]";
@@ -76,6 +59,16 @@ function keepSame() {
     const now = JSON.stringify(list);
     if (now !== text) [last, text] = [list, now];
     return last;
+  };
+}
+
+/** A function that shows how many learned policies a picture leaves out. */
+function undrawnNote({ below }) {
+  const note = element("p", { class: "more", hidden: true });
+  below.append(note);
+  return (text) => {
+    setText(note, text);
+    note.hidden = !text;
   };
 }
 
@@ -87,7 +80,7 @@ export function makeBars(node, { beforeSaving }) {
   return (scene) => {
     const { model, measures, intervals, scales, optimalTrueReturn, learned } = scene;
     const chosen = learned.selectedOf(model);
-    const others = chosen ? withReturns(model, expectedComponents(model, chosen.table)) : null;
+    const others = chosen ? withReturns(model, expectedComponents(model.judged, chosen.table)) : null;
     const rows = measureNames(model).map((name, i) => ({
       name,
       value: measures[i],
@@ -121,6 +114,7 @@ export function makePlane(node, { change, beforeSaving }) {
   figure.controls.append(x.node, xRange.node, y.node, yRange.node);
   const note = element("p", { class: "more", role: "status" });
   figure.below.append(note);
+  const showUndrawn = undrawnNote(figure);
   const picture = makePlanePicture(figure.host, {
     onMove: (xWeight, yWeight) => change((now) => ({ weights: { [now.plane[0]]: xWeight, [now.plane[1]]: yWeight } })),
   });
@@ -135,6 +129,7 @@ export function makePlane(node, { change, beforeSaving }) {
     xRange.update(state.xRange);
     yRange.update(state.yRange);
     figure.setBusy(!stages.cells.fresh);
+    showUndrawn(undrawnSentence(scene, { [xName]: state.xRange, [yName]: state.yRange }, true));
     const error = stages.plane.error || stages.cells.error;
     setText(note, error ? `The plane could not be drawn: ${error}. Try smaller ranges.` : "");
     picture.update({

@@ -57,7 +57,7 @@ export function* planeSteps(model, rewards, [x0, x1], [y0, y1]) {
   return cells
     .map(({ polygon, plane, policy }) => ({ vertices: corners(polygon, span), plane, policy }))
     .filter((cell) => cell.vertices.length >= 3)
-    .map((cell) => ({ ...cell, components: expectedComponents(model, cell.policy) }));
+    .map((cell) => ({ ...cell, components: expectedComponents(model.judged, cell.policy) }));
 }
 
 const minus = (left, right) => left.map((value, i) => value - right[i]);

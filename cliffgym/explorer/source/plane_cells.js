@@ -3,6 +3,7 @@
 import { svgElement } from "./svg.js";
 import { SMALL_TEXT, TEXT_SIZE, fitText, textElement, textWidth } from "./fitting.js";
 import { inkOn, scaleColour, shareOf } from "./colour_scale.js";
+import { TIE_TOLERANCE } from "./solver.js";
 import { formatNumber } from "./text.js";
 
 /** More cells than this have finer borders. */
@@ -76,9 +77,27 @@ function isInPolygon(corners, [px, py]) {
   return !(left && right);
 }
 
-/** The cell that holds a point of weights; on a border one of those that meet there; undefined outside. */
-export function cellUnder(cells, point) {
-  return cells.find(({ vertices }) => isInPolygon(vertices, point));
+/** The cells that hold a point of weights: on a border all that meet there, as their planes do; none outside. */
+export function cellsUnder({ cells, point: [x, y], xRange, yRange }) {
+  if (!cells || x < xRange[0] || x > xRange[1] || y < yRange[0] || y > yRange[1]) return [];
+  const terms = cells.map(({ plane }) => [plane[0], plane[1] * x, plane[2] * y]);
+  const heights = terms.map((parts) => parts.reduce((sum, part) => sum + part));
+  const scale = Math.max(...terms.map((parts) => parts.reduce((sum, part) => sum + Math.abs(part), 0)));
+  const least = Math.max(...heights) - TIE_TOLERANCE * scale;
+  return cells.filter((_, i) => heights[i] >= least);
+}
+
+/** What the hard optimum is at a point, in words, given the cells under it; empty without any. */
+export function readingText(under) {
+  if (!under.length) return "";
+  const [low, high] = endsOf(under);
+  return low.label === high.label ? `hard optimum here ${low.label}` : `on a border: ${low.label} to ${high.label}`;
+}
+
+/** The cells of the least and of the largest value. */
+function endsOf(under) {
+  const sorted = [...under].sort((one, other) => one.value - other.value);
+  return [sorted[0], sorted[sorted.length - 1]];
 }
 
 /** Draws what the colours mean, below the plot. */
@@ -95,16 +114,20 @@ export function drawLegend({ valueRange }, { left, right, bottom }) {
 }
 
 /** Draws what is measured, with its value at the point, and where that is in the legend. */
-export function drawReading({ valueLabel, valueRange }, cell, { left, right, bottom }) {
-  const base = bottom + LEGEND_TOP - 12, value = cell ? `here ${fitText(cell.label, LONGEST_CELL_LABEL)}` : "";
-  const room = right - left - (cell ? textWidth(value, TEXT_SIZE, 600) + 16 : 0);
-  const name = textElement(valueLabel, { class: "axis-label", x: left, y: base }, { room, weight: 600 });
-  if (!cell) return [name];
-  const place = left + shareOf(cell.value, valueRange) * (right - left), top = bottom + LEGEND_TOP;
+export function drawReading({ valueLabel, valueRange }, under, { left, right, bottom }) {
+  const base = bottom + LEGEND_TOP - 12, top = bottom + LEGEND_TOP, value = readingText(under);
+  const room = right - left - (value ? textWidth(value, TEXT_SIZE, 600) + 16 : 0);
+  const isBeside = textWidth(valueLabel, TEXT_SIZE, 600) <= room; // or else between the ends of the legend
+  const place = isBeside ? { x: right, y: base, "text-anchor": "end" }
+    : { x: (left + right) / 2, y: top + LEGEND_HEIGHT + 14, "text-anchor": "middle" };
+  const ends = under.length ? endsOf(under) : [];
+  const places = ends.map((cell) => left + shareOf(cell.value, valueRange) * (right - left));
   return [
-    name,
-    textElement(value, { class: "reading", x: right, y: base, "text-anchor": "end" }, { weight: 600 }),
-    svgElement("path", { class: "legend-mark", d: `M${place} ${top - 1}l-5 -6h10Z` }),
-    svgElement("line", { class: "legend-line", x1: place, x2: place, y1: top, y2: top + LEGEND_HEIGHT }),
+    textElement(valueLabel, { class: "axis-label", x: left, y: base }, { room: right - left, weight: 600 }),
+    textElement(value, { class: "reading", ...place }, { weight: 600 }),
+    ...[...new Set(places)].flatMap((at) => [
+      svgElement("path", { class: "legend-mark", d: `M${at} ${top - 1}l-5 -6h10Z` }),
+      svgElement("line", { class: "legend-line", x1: at, x2: at, y1: top, y2: top + LEGEND_HEIGHT }),
+    ]),
   ];
 }

@@ -4,7 +4,7 @@ import { setAttributes, svgElement } from "./svg.js";
 import { textElement } from "./fitting.js";
 import { drawAxes, fixedAxis, linearScale, tickRoom } from "./axes.js";
 import { drawnToFit, followPointer, movedByKey, movedTo, placeIn } from "./moving.js";
-import { cellUnder, cornersText, drawCells, drawLegend, drawReading } from "./plane_cells.js";
+import { cellsUnder, cornersText, drawCells, drawLegend, drawReading, readingText } from "./plane_cells.js";
 import { drawLearnedMark } from "./learned_mark.js";
 import { formatNumber } from "./text.js";
 
@@ -18,8 +18,8 @@ const COVERED_X = 24, COVERED_Y = 15;
  * Makes the picture of two weights.
  *
  * Its properties: `label` of the whole, `xLabel`, `yLabel`, `xRange`, `yRange`, `point` [x, y], `valueLabel`,
- * `cells` [{vertices, value, label}] (null while they are not known), `valueRange`, and `learned` [{x, y, label,
- * selected}].
+ * `cells` [{vertices, plane, value, label}] (`plane` is that of the optimal return; null while they are not known),
+ * `valueRange`, and `learned` [{x, y, label, selected}].
  *
  * The point is moved by pointer, or by two sliders that are not seen but focused: left and right move it along x, up
  * and down along y, whichever has the focus.
@@ -50,9 +50,9 @@ export function makePlanePicture(host, { onMove }) {
       made = needs;
     }
     shown.props = props;
-    const cell = props.cells && cellUnder(props.cells, props.point);
-    describeSliders(sliders, props, cell);
-    handle.replaceChildren(...drawPlanePoint(props, cell, shown), ...drawReading(props, cell, shown));
+    const under = cellsUnder(props);
+    describeSliders(sliders, props, under);
+    handle.replaceChildren(...drawPlanePoint(props, under, shown), ...drawReading(props, under, shown));
     hideCovered(still, placeOfPoint(props, shown));
   });
   const move = (x, y) => onMove(...pointUnder(shown, x, y));
@@ -122,12 +122,12 @@ function hideCovered(still, { cx, cy }) {
   }
 }
 
-/** The point with the border of its cell, and marks on both axes. */
-function drawPlanePoint(props, cell, frame) {
+/** The point with the borders of the cells under it, and marks on both axes. */
+function drawPlanePoint(props, under, frame) {
   const { x, y, left, bottom } = frame, { cx, cy } = placeOfPoint(props, frame);
   const marks = `M${cx.toFixed(2)} ${bottom}l-4.5 7h9ZM${left} ${cy.toFixed(2)}l-7 -4.5v9Z`;
   return [
-    ...(cell ? [svgElement("polygon", { class: "cell-here", points: cornersText(cell, x, y) })] : []),
+    ...under.map((cell) => svgElement("polygon", { class: "cell-here", points: cornersText(cell, x, y) })),
     svgElement("path", { class: "axis-mark", d: marks }),
     svgElement("circle", { class: "catcher", cx, cy, r: 22, "data-save": "no" }),
     svgElement("circle", { class: "plane-point-edge", cx, cy, r: 9 }),
@@ -156,8 +156,8 @@ function hiddenSlider(onValue) {
   return slider;
 }
 
-function describeSliders(sliders, { label, xLabel, yLabel, valueLabel, xRange, yRange, point }, cell) {
-  const value = cell ? `; ${valueLabel} ${cell.label}` : "";
+function describeSliders(sliders, { label, xLabel, yLabel, valueLabel, xRange, yRange, point }, under) {
+  const value = under.length ? `; ${valueLabel}: ${readingText(under)}` : "";
   sliders.forEach((slider, axis) => {
     const [low, high] = [xRange, yRange][axis], text = formatNumber(point[axis]);
     setAttributes(slider, {

@@ -16,10 +16,10 @@ export function tracedPlane(model, weights, state) {
 export function* cellReadings(model, state, measure, cells) {
   if (!cells) return null;
   const readings = [];
-  for (const { vertices, policy, components } of cells) {
+  for (const { vertices, plane, policy, components } of cells) {
     const optimalActions = Uint8Array.from(policy, (chance) => (chance > 0 ? 1 : 0));
     const value = readOptimum(model, measure, optimalActions, components, state.tieRule);
-    readings.push({ vertices, value, label: formatNumber(value, 3) });
+    readings.push({ vertices, plane, value, label: formatNumber(value, 3) });
     yield;
   }
   return readings;

@@ -64,10 +64,10 @@ function softSentence({ state, value, measure, stages }) {
 export function radiusSentence({ radius }) {
   if (radius === Infinity) return "No change of weights, however large, makes another policy optimal.";
   if (radius === 0) {
-    return "Over all weights at once the distance is 0: some change of weights, however small, moves the optimum.";
+    return "Over all weights at once: some change, however small, moves the optimum in a state that some trace comes to.";
   }
-  return `Over all weights at once the nearest cliff is ${formatNumber(radius)} away: `
-    + "as long as each weight changes by less, the optimum stays.";
+  return `Over all weights at once: as long as each changes by less than ${formatNumber(radius)}, `
+    + "the optimum stays what it is in every state that some trace comes to.";
 }
 
 /** What ties leave to chance and what the reward itself gets wrong, as terms with values and explanations. */

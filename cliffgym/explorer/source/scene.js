@@ -86,9 +86,9 @@ export class Scenes {
     const before = Object.values(this.stages).map((stage) => stage.steps);
     const text = JSON.stringify;
     const others = (...names) => text(model.names.map((name, k) => (names.includes(name) ? null : weights[k])));
-    const lineFrame = text([number, state.component, state.range]), lineKey = others(state.component);
+    const lineFrame = text([number, state.component, state.range, measure.watched]), lineKey = others(state.component);
     const lineView = lineFrame + measure.key;
-    line.want(lineFrame, lineKey, () => tracedLine(model, weights, state));
+    line.want(lineFrame, lineKey, () => tracedLine(model, weights, state, measure.watched));
     readings.want(lineView, lineKey + state.tieRule, function* read() {
       return yield* lineReadings(model, weights, state, measure, line.value);
     });

@@ -34,7 +34,7 @@ export function nodeText(node) {
   const { parent, kind, fullName, fullText, isOptimal, isTied, probability, learned } = node;
   const parts = [fullName];
   if (parent?.kind === "chance") parts.push(`chance ${formatNumber(probability)}`);
-  else if (parent) {
+  else if (parent && kind !== "illegal") {
     const kindOfEdge = isTied ? "tied optimal" : isOptimal ? "optimal" : "not optimal";
     parts.push(`probability ${formatNumber(probability)}`, kindOfEdge);
   }
@@ -52,6 +52,7 @@ function boxOf({ x, y, textStart, text, parent }, { rowHeight }) {
 }
 
 function drawEdge(node) {
+  if (node.kind === "illegal") return drawIllegalEdge(node);
   const { x, y, textStart, parent, probability, learned, isOptimal, isTied, hasMarkRoom } = node;
   const { name, number, learnedNumber } = node;
   const isChance = parent.kind === "chance";
@@ -61,7 +62,7 @@ function drawEdge(node) {
   const numberEnd = end - (learnedNumber ? textWidth(learnedNumber, SMALL_TEXT) + 16 : 0);
   const numberPlace = { x: numberEnd, y: line, "text-anchor": "end" };
   return [
-    ...(learned === null ? [] : drawLearnedEdge(node, width, end, line)),
+    ...(learned === null ? [] : drawLearnedEdge(node, (width + learnedWidth(node)) / 2 + 1.5, end, line)),
     svgElement("path", { class: `tree-edge ${kind}${dim}`, d: edgePath(node, 0), "stroke-width": width }),
     textElement(name, { class: `edge-name${dim}`, x: textStart, y: line }),
     textElement(number, { class: `edge-number${dim}`, ...numberPlace }, { size: SMALL_TEXT }),
@@ -69,12 +70,25 @@ function drawEdge(node) {
   ];
 }
 
-/** What a learned policy does, as a second line below that of the policy. */
-function drawLearnedEdge(node, width, end, line) {
-  const learnedWidth = Math.max(EDGE_WIDTH * node.learned, HAIRLINE), shift = (width + learnedWidth) / 2 + 1.5;
+/** What a learned policy puts on illegal tokens: there is nothing of the policy beside it. */
+function drawIllegalEdge(node) {
+  const { x, y, textStart, name, hasMarkRoom } = node;
+  const line = y - learnedWidth(node) / 2 - 4, end = x - NODE_RADIUS - 5 - (hasMarkRoom ? 16 : 0);
+  return [
+    ...drawLearnedEdge(node, 0, end, line),
+    textElement(name, { class: "learned-text", x: textStart, y: line }),
+  ];
+}
+
+function learnedWidth({ learned }) {
+  return Math.max(EDGE_WIDTH * learned, HAIRLINE);
+}
+
+/** What a learned policy does, as a line `shift` pixels below that of the policy. */
+function drawLearnedEdge(node, shift, end, line) {
   const start = end - textWidth(node.learnedNumber, SMALL_TEXT), place = { x: end, y: line, "text-anchor": "end" };
   return [
-    svgElement("path", { class: "tree-learned", d: edgePath(node, shift), "stroke-width": learnedWidth }),
+    svgElement("path", { class: "tree-learned", d: edgePath(node, shift), "stroke-width": learnedWidth(node) }),
     svgElement("path", { class: "learned-diamond", d: `M${start - 7} ${line - 8}l4 4l-4 4l-4 -4Z` }),
     textElement(node.learnedNumber, { class: "learned-text", ...place }, { size: SMALL_TEXT }),
   ];
@@ -92,6 +106,11 @@ export function drawChanceMark(x, y) {
   return svgElement("path", { class: "chance-mark", d: `M${x} ${y - 5}l5 5l-5 5l-5 -5Z` });
 }
 
+/** The sign of what is not legal: a cross. */
+function drawIllegalMark(x, y) {
+  return svgElement("path", { class: "illegal-mark", d: `M${x - 3.5} ${y - 3.5}l7 7M${x - 3.5} ${y + 3.5}l7 -7` });
+}
+
 /** The sign of a tie: equality in a circle. */
 export function drawTie(cx, cy) {
   return [
@@ -105,6 +124,7 @@ function drawMark({ kind, x, y, children, reach, parent }) {
   const dim = reach < NEVER ? " dim" : "";
   if (kind === "end") return [svgElement("rect", { class: `end-mark${dim}`, x: x - 4, y: y - 4, width: 8, height: 8 })];
   if (kind === "chance") return [drawChanceMark(x, y)];
+  if (kind === "illegal") return [drawIllegalMark(x, y)];
   const circle = { cx: x, cy: y, r: NODE_RADIUS };
   if (!parent) return [svgElement("circle", { class: "state-mark root-mark", ...circle })];
   return [svgElement("g", { class: "opener" },

@@ -16,7 +16,7 @@ const SAMPLE = 26, KEY_GAP = 18, KEY_ROW = 18;
  * @returns {number} The height in pixels.
  */
 export function drawTreeKey(group, props, { nodes, height }, width) {
-  const edges = nodes.filter(({ parent }) => parent && parent.kind !== "chance");
+  const edges = nodes.filter(({ parent, kind }) => parent && parent.kind !== "chance" && kind !== "illegal");
   const entries = [
     ["optimal", lineSample("tree-edge")],
     edges.some(({ isOptimal }) => !isOptimal) && ["not optimal", lineSample("tree-edge not-optimal")],

@@ -67,12 +67,13 @@ function textEnd(leaves, longest) {
 /** The texts of a node and of the edge to it. */
 function nameNode(node, { model }) {
   const { parent, kind, pair, state, probability, learned } = node, isAfterChance = parent?.kind === "chance";
-  if (!parent) node.fullName = rootText(model, state);
+  if (kind === "illegal") node.fullName = "illegal tokens";
+  else if (!parent) node.fullName = rootText(model, state);
   else node.fullName = isAfterChance ? model.stateLabels[state] : model.tokens[pair % model.A];
   const arrives = parent && !isAfterChance && kind === "state" && model.stateNames;
   if (arrives) node.fullName += ` \u2192 ${model.stateNames[state]}`;
   node.name = parent ? fitText(node.fullName, LONGEST_EDGE_NAME) : "";
-  node.number = parent ? shortProbability(probability) : "";
+  node.number = parent && kind !== "illegal" ? shortProbability(probability) : "";
   node.learnedNumber = learned === null ? "" : shortProbability(learned);
   node.fullText = "";
   if (kind === "end") node.fullText = model.outcomes.get(state) ?? model.stateLabels[state];

@@ -4,15 +4,18 @@
 
 /** What the columns of returns are called, and the tables of the picture's `components` that they add up. */
 export const RETURN_COLUMNS = ["paid", "incomplete", "true"];
+/** What a learned policy puts on illegal tokens is shown from here on. */
+const LEAST_ILLEGAL = 0.0005;
 
 /**
  * The root of a tree.
  *
- * Nodes have `key` (unique in the tree), `kind` ("state", "chance" for what chance decides after an action, or "end"),
- * `state`, `parent`, `level`, `steps` (actions so far), `reach` (the probability of coming here), `returns` (discounted
- * sums on the way, one for each of RETURN_COLUMNS), `children` (null while it is closed) and, of the edge that leads
- * here, `pair`, `probability`, `learned` (null without a learned policy), `isOptimal`, `isTied`; `onOptimal` says
- * whether all edges to it are optimal.
+ * Nodes have `key` (unique in the tree), `kind` ("state", "chance" for what chance decides after an action, "end", or
+ * "illegal" for all that a learned policy puts on tokens that are not legal), `state`, `parent`, `level`, `steps`
+ * (actions so far), `reach` (the probability of coming here), `returns` (discounted sums on the way, one for each of
+ * RETURN_COLUMNS), `children` (null while it is closed) and, of the edge that leads here, `pair`, `probability`,
+ * `learned` (null without a learned policy), `isOptimal`, `isTied`; `onOptimal` says whether all edges to it are
+ * optimal.
  *
  * @param {{model: object, root: number}} props Of the picture.
  */
@@ -31,8 +34,8 @@ export function rootText({ prompts, promptStates, stateLabels }, root) {
 
 /** The nodes that follow a node: for a state one for each legal action, for chance one for each thing it may do. */
 export function childNodes(node, props) {
-  if (node.kind === "end") return [];
-  return node.kind === "chance" ? chanceNodes(node, props) : actionNodes(node, props);
+  if (node.kind === "chance") return chanceNodes(node, props);
+  return node.kind === "state" ? [...actionNodes(node, props), ...illegalNodes(node, props)] : [];
 }
 
 function actionNodes(node, { model, policy, optimalActions, overlay, components }) {
@@ -53,6 +56,17 @@ function actionNodes(node, { model, policy, optimalActions, overlay, components 
     nodes.push(slots.length > 1 ? { ...made, kind: "chance" } : arriveAt(made, model, model.successors[slots[0]]));
   }
   return nodes;
+}
+
+/** What a learned policy puts on illegal tokens, as one node, so that what is shown of it sums to 1. */
+function illegalNodes(node, { model: { A, legal }, overlay }) {
+  if (!overlay) return [];
+  const first = node.state * A;
+  const learned = overlay.slice(first, first + A).reduce((sum, share, i) => sum + (legal[first + i] ? 0 : share), 0);
+  return learned <= LEAST_ILLEGAL ? [] : [{
+    ...node, key: `${node.key}/illegal`, kind: "illegal", parent: node, level: node.level + 1, children: null, pair: -1,
+    reach: 0, probability: 0, learned, isOptimal: false, isTied: false, onOptimal: false,
+  }];
 }
 
 function chanceNodes(node, { model }) {

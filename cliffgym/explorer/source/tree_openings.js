@@ -48,7 +48,7 @@ export class Openings {
     const root = rootNode(props), unvisited = [root];
     while (unvisited.length) {
       const node = unvisited.pop();
-      if (node.kind === "end") continue;
+      if (node.kind === "end" || node.kind === "illegal") continue;
       if (node.kind === "state" && !(this.wanted.get(node.key) ?? this.byThemselves.has(node.key))) continue;
       node.children = childNodes(node, props);
       unvisited.push(...node.children);

@@ -156,7 +156,7 @@ function describeItem(element, node, isSelected) {
     "aria-level": node.level + 1,
     "aria-setsize": siblings.length,
     "aria-posinset": siblings.indexOf(node) + 1,
-    "aria-expanded": node.kind === "end" ? null : String(node.children !== null),
+    "aria-expanded": node.kind === "end" || node.kind === "illegal" ? null : String(node.children !== null),
     "aria-selected": node.kind === "state" ? String(isSelected) : null,
   });
 }
