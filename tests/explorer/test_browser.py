@@ -288,34 +288,37 @@ def nested(depth: int) -> dict[str, Any]:
     return {"a": nested(depth - 1)} if depth else {}
 
 
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda _: "not JSON", "JSON"),
-        (lambda _: "[]", "an object"),
-        (lambda _: '{"format": "other/1", "policies": []}', "other/1"),
-        (lambda _: '{"format": "cliffgym.policies/1", "policies": 3}', "policies"),
-        (lambda path: broken(path, policy=[[1.0]]), "65 rows"),
-        (lambda path: broken(path, policy=[[0.5] * 7] * 65), "sum"),
-        (lambda path: broken(path, policy=[[2, -1, 0, 0, 0, 0, 0]] * 65), "-1"),
-        (lambda path: broken(path, policy=[["1", 0, 0, 0, 0, 0, 0]] * 65), '"1"'),
-        (lambda path: broken(path, weights={"nice": 1}), "nice"),
-        (lambda path: broken(path, weights={"correct": None}), "correct"),
-        (lambda path: broken(path, label=[HOSTILE]), "label"),
-        (lambda path: broken(path, settings="x"), "settings"),
-        (lambda path: broken(path, settings=nested(9)), "nested at most 8 deep"),
-        (lambda path: broken(path, fingerprint="other", policy=[[1.0] + [0.0] * 9999, *[[1.0]] * 9999]), "10000 prob"),
-    ],
-)
-def test_wrong_files_give_a_message(open_page: Any, policies: Path, tmp_path: Path, make: Any, message: str) -> None:
-    wrong = tmp_path / "wrong.json"
-    wrong.write_text(make(policies), encoding="utf-8")
+WRONG = [
+    (lambda _: "not JSON", "JSON"),
+    (lambda _: "[]", "an object"),
+    (lambda _: '{"format": "other/1", "policies": []}', "other/1"),
+    (lambda _: '{"format": "cliffgym.policies/1", "policies": 3}', "policies"),
+    (lambda path: broken(path, policy=[[1.0]]), "65 rows"),
+    (lambda path: broken(path, policy=[[0.5] * 7] * 65), "sum"),
+    (lambda path: broken(path, policy=[[2, -1, 0, 0, 0, 0, 0]] * 65), "-1"),
+    (lambda path: broken(path, policy=[["1", 0, 0, 0, 0, 0, 0]] * 65), '"1"'),
+    (lambda path: broken(path, weights={"nice": 1}), "nice"),
+    (lambda path: broken(path, weights={"correct": None}), "correct"),
+    (lambda path: broken(path, label=[HOSTILE]), "label"),
+    (lambda path: broken(path, settings="x"), "settings"),
+    (lambda path: broken(path, settings=nested(9)), "nested at most 8 deep"),
+    (lambda path: broken(path, fingerprint="other", policy=[[1.0] + [0.0] * 9999, *[[1.0]] * 9999]), "10000 prob"),
+]
+"""How a file is made wrong, and what its message must say."""
+
+
+def test_wrong_files_give_a_message(open_page: Any, policies: Path, tmp_path: Path) -> None:
     page = open_page(TIE_BREAKER)
-    page.get_by_label("Files of learned policies").set_input_files(wrong)
     alert = page.get_by_role("alert")
-    expect(alert).to_contain_text("wrong.json")
-    expect(alert).to_contain_text(message)
-    expect(page.get_by_role("list", name="Policies of what is shown")).to_have_count(0)
+    for number, (make, message) in enumerate(WRONG):
+        wrong = tmp_path / f"wrong-{number}.json"
+        wrong.write_text(make(policies), encoding="utf-8")
+        page.get_by_label("Files of learned policies").set_input_files(wrong)
+        expect(alert).to_contain_text(wrong.name)
+        expect(alert).to_contain_text(message)
+        expect(page.get_by_role("list", name="Policies of what is shown")).to_have_count(0)
+        alert.get_by_role("button", name="Dismiss this message").click()
+        expect(alert).to_have_text("")
     assert page.evaluate("globalThis.hacked") is None
 
 
@@ -342,11 +345,12 @@ def test_every_picture_is_saved_as_svg(open_page: Any, policies: Path, tmp_path:
 
 
 @pytest.mark.parametrize("width", [400, 1280])
-@pytest.mark.parametrize("id", IDS)
-def test_nothing_overflows(open_page: Any, id: str, width: int) -> None:
-    page = open_page(f"#id={id}", width=width)
-    settle(page)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+def test_nothing_overflows(open_page: Any, width: int) -> None:
+    page = open_page(width=width)
+    for id in IDS:
+        page.evaluate("(id) => globalThis.cliffgym.setState({ id })", id)
+        settle(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, id
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 1280), ("light", 400), ("dark", 400)])
