@@ -125,7 +125,8 @@ def write(folder: Path, rows: Sequence[dict[str, Any]], browser: str, size: int,
         "*Ready* is from the start of navigation to the end of the first full draw. A *move* is from the event of a "
         "slider to the first frame after the pictures were drawn; frames come every 17 ms. *Computing* is what the "
         "page itself needs of that. *All there* is when cliffs and cells that are not known yet, which are computed in "
-        "slices, have followed in later frames: in Cliff-Garnet-v0, whose MDP has cycles, that takes a while.\n\n"
+        "slices, have followed in later frames (in Cliff-Garnet-v0, whose MDP has cycles, that takes a while), and the "
+        "tree of traces, which is out of sight in a window of 1280 by 900 pixels and drawn when the page is calm.\n\n"
         + markdown_table(HEADER, [cells(row) for row in rows])
         + "\n"
     )

@@ -10,7 +10,7 @@ from cliffgym import SCENARIOS
 BELOW = {
     "environments/README": tuple(SCENARIOS),
     "reproduction": ("training", "demo/README"),
-    "benchmarks/README": ("limits",),
+    "benchmarks/README": ("limits", "explorer"),
 }
 """Pages by the page that they hang below, as seen from there."""
 

@@ -27,14 +27,29 @@ def state(page: Page) -> Any:
 
 
 def settle(page: Page) -> None:
-    """Waits until all is drawn."""
+    """Waits until all is drawn: what has just been chosen is in the next frame, and what is slow after it."""
+    frames = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    page.evaluate(frames)
     for _ in range(2000):
         if not page.evaluate("globalThis.cliffgym.busy"):
             break
         page.wait_for_timeout(10)
     else:
         pytest.fail("the page has not settled")
-    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    page.evaluate(frames)
+
+
+def test_picture_out_of_sight_follows(open_page: Any) -> None:
+    """The tree, below what is seen, is drawn when the page is calm, and when it comes into sight."""
+    page = open_page(TIE_BREAKER, height=600)
+    edge = page.locator("#tree [role=treeitem]", has_text="json").first
+    page.get_by_label("Weight of target_format", exact=True).fill("-0.05")
+    settle(page)
+    assert "probability 0," in (edge.get_attribute("aria-label") or "")
+    page.get_by_label("Weight of target_format", exact=True).fill("0.05")
+    edge.scroll_into_view_if_needed()
+    settle(page)
+    assert "probability 1," in (edge.get_attribute("aria-label") or "")
 
 
 def test_first_view_is_that_of_the_scenario(open_page: Any) -> None:

@@ -10,6 +10,7 @@ import { makeLearnedPanel } from "./learned_panel.js";
 import { traceLine } from "./line.js";
 import { makeMessages } from "./messages.js";
 import { decodeModel } from "./model.js";
+import { seenFirst } from "./out_of_sight.js";
 import { makeBars, makeLine, makePlane, makeTree } from "./pictures.js";
 import { phaseDiagram } from "./plane.js";
 import { Scenes } from "./scene.js";
@@ -20,6 +21,8 @@ import { makeTools } from "./tools.js";
 
 /** Milliseconds of calm after which the address follows; browsers allow only so many changes in a while. */
 const ADDRESS_CALM = 200;
+/** Milliseconds of calm after which the tree follows while it is out of sight. */
+const TREE_CALM = 100;
 /** In one column, panels and pictures in the order in which they are used. */
 const ONE_COLUMN = ["scenario", "line", "weights", "training", "bars", "plane", "tree", "learned"];
 const COLUMNS = { side: ["scenario", "weights", "training", "learned"], pictures: ["line", "bars", "plane", "tree"] };
@@ -55,12 +58,14 @@ class ExplorerPage {
     const panel = makeLearnedPanel(byId("learned"), this.learned, {
       onFiles: (files) => this.addFiles(files), onChange: this.redrawSoon, change,
     });
+    const drawTree = makeTree(byId("tree"), saved);
+    this.tree = seenFirst(byId("tree"), (scene) => this.attempt(() => drawTree(scene)), TREE_CALM);
     this.quick = [
       makeScenarioPanel(byId("scenario"), this.data, change).update,
       makeWeightsPanel(byId("weights"), change).update,
       makeTrainingPanel(byId("training"), change).update,
       makeBars(byId("bars"), saved),
-      makeTree(byId("tree"), saved),
+      this.tree.draw,
     ];
     this.slow = [makeLine(byId("line"), savedWhole), makePlane(byId("plane"), savedWhole), panel.update];
     acceptDrops((files) => this.addFiles(files));
@@ -121,6 +126,7 @@ class ExplorerPage {
   /** Draws what is shown before a picture is saved, also what is `slow`. Returns what the file is called after. */
   complete(slow = false) {
     this.redraw();
+    this.tree.finish();
     if (slow) {
       this.scenes.finish();
       this.drawSlow();
@@ -196,13 +202,14 @@ globalThis.cliffgym = Object.freeze({
     if (problems.length) throw new Error(problems.join("; "));
     page.state = state;
     page.redraw();
+    page.tree.finish();
     page.writeAddress();
   },
   get ready() {
     return page.isReady;
   },
   get busy() {
-    return page.scenes.busy;
+    return page.scenes.busy || page.tree.waits;
   },
   get lastRedraw() {
     return page.lastRedraw;
