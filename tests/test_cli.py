@@ -204,7 +204,7 @@ def test_train_saves_and_logs(capsys: pytest.CaptureFixture[str]) -> None:
     text = output(capsys, *TINY, "--save", "saved/here", "--log", "logs", "--evaluate-every", "1024")
     assert "Saved to saved/here. model.zip runs code when loaded: load only models you trust." in text
     saved = sorted(path.name for path in Path("saved/here").iterdir())
-    assert saved == ["history.csv", "measures.json", "model.zip", "policy.npz"]
+    assert saved == ["history.csv", "measures.json", "model.zip", "policy.json", "policy.npz"]
     with Path("logs/history.csv").open(newline="") as file:
         assert [row["timesteps"] for row in csv.DictReader(file)] == ["0", "1024"]
     assert list(Path("logs").glob("PPO_1/events.out.tfevents.*"))

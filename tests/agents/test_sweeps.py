@@ -47,9 +47,10 @@ def test_a_grid_holds_each_combination_in_the_order_of_its_axes() -> None:
         "set": {"bonus": [0, 0.1], "formats": [["plain", "json"], ["plain", "markdown", "json"]]},
         "scenario": [TIE_BREAKER, f"cliffgym:{TIE_BREAKER}"],
         "evaluate_every": 512,
+        "keep_policy": True,
     }
     expected = [
-        Run(id, reward, ent, seed, {"bonus": bonus, "formats": formats}, algorithm, hyper, steps, 512)
+        Run(id, reward, ent, seed, {"bonus": bonus, "formats": formats}, algorithm, hyper, steps, 512, True)
         for id in (TIE_BREAKER, f"cliffgym:{TIE_BREAKER}")
         for bonus in (0, 0.1)
         for formats in (["plain", "json"], ["plain", "markdown", "json"])
@@ -766,7 +767,9 @@ def test_a_table_that_cannot_be_written_leaves_the_old_one(
 
 
 def test_all_tables_are_checked_before_the_work(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"end of the export's name must be one of \".csv\", \".parquet\", got ''"):
+    with pytest.raises(
+        ValueError, match=r"end of the export's name must be one of \".csv\", \".parquet\", \".json\", got ''"
+    ):
         sweep([], tmp_path / "ledger.sqlite", exports=[tmp_path / "a.csv", tmp_path / "b"])
     assert list(tmp_path.iterdir()) == []
 

@@ -539,6 +539,7 @@ def test_what_is_saved_can_be_read_back(algorithm: str, kind: Any, tmp_path: Pat
     assert sorted(path.name for path in (tmp_path / "a" / "b").iterdir()) == [
         "measures.json",
         "model.zip",
+        "policy.json",
         "policy.npz",
     ]
 
