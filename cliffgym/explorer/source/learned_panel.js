@@ -19,7 +19,8 @@ export function makeLearnedPanel(host, learned, { onFiles, onChange, change }) {
     },
   });
   const hint = element("p", { class: "summary" },
-    "Drop files of ", element("code", {}, "save_policies"), " anywhere on the page. Nothing of them leaves it.");
+    "Drop the ", element("code", {}, "policy.json"), " of a training, or what a sweep has exported, anywhere on the page. ",
+    "Nothing of it leaves the page.");
   const list = element("div", {});
   host.append(element("label", { for: "files", class: "unseen" }, "Files of learned policies"), input, hint, list);
   const remove = (goes) => {
