@@ -12,7 +12,7 @@ from cliffgym.analysis.intervals import regret_interval
 from cliffgym.analysis.radius import cliff_radius
 from cliffgym.analysis.ties import ties
 from cliffgym.cli.arguments import add_settings, reward_argument
-from cliffgym.cli.subjects import Subject, read_subject
+from cliffgym.cli.subjects import Subject, add_own_mdp, read_subject
 from cliffgym.mdp import TabularMDP
 from cliffgym.rewards import RewardComponents
 from cliffgym.tables import text_table
@@ -29,8 +29,7 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "(--gym). With --json, null stands for what is infinite or does not exist.",
     )
     parser.add_argument("id", metavar="ID", nargs="?", help="an environment's id, as `cliffgym list` shows them")
-    parser.add_argument("--mdp", metavar="FILE.npz", help="an MDP of your own, as TabularMDP.save writes it")
-    parser.add_argument("--gym", metavar="GYM_ID", help="a Gymnasium environment with a table P, such as FrozenLake-v1")
+    add_own_mdp(parser)
     parser.add_argument(
         "--reward",
         type=reward_argument,
@@ -38,8 +37,6 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         help="what training pays. With ID: a reward's name (default incomplete) or JSON weights of components; with "
         "--mdp: an .npy file, a table (S, A)",
     )
-    parser.add_argument("--true", metavar="FILE.npy", help="with --mdp or --gym: what was meant, a table (S, A)")
-    parser.add_argument("--gamma", type=float, help="discount, with --mdp (default: the file's) or --gym (0.99)")
     parser.add_argument("--exact", action="store_true", help="certify the ties in rational arithmetic (small MDPs)")
     add_settings(parser, of="the scenario or Gymnasium environment")
     parser.set_defaults(run=run)

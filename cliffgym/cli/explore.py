@@ -5,7 +5,7 @@ import webbrowser
 from pathlib import Path
 
 from cliffgym.cli.arguments import add_settings
-from cliffgym.cli.subjects import load_table, read_subject
+from cliffgym.cli.subjects import add_own_mdp, load_table, read_subject
 from cliffgym.scenarios import scenario
 from cliffgym.trace_scenario import Scenario
 
@@ -21,10 +21,8 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         "--gym it is about all registered scenarios, at several sizes.",
     )
     parser.add_argument("ids", metavar="ID", nargs="*", help="environments' ids, as `cliffgym list` shows them")
-    parser.add_argument("--mdp", metavar="FILE.npz", help="an MDP that TabularMDP.save wrote; needs --reward")
-    parser.add_argument("--gym", metavar="ID", help="a toy-text environment such as FrozenLake-v1")
+    add_own_mdp(parser)
     parser.add_argument("--reward", metavar="FILE.npy", help="with --mdp: the reward table (S, A) that training pays")
-    parser.add_argument("--true", metavar="FILE.npy", help="with --mdp or --gym: the table that was meant")
     parser.add_argument(
         "--component",
         metavar="NAME=FILE.npy",
@@ -32,7 +30,6 @@ def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
         default=[],
         help="with --mdp or --gym: a further table that can be given a weight; may be repeated",
     )
-    parser.add_argument("--gamma", type=float, help="with --mdp or --gym: another discount")
     add_settings(parser, "the one scenario or environment that is given", machine_readable=False)
     parser.add_argument("-o", "--output", metavar="FILE.html", default=_OUTPUT, help=f"default {_OUTPUT}")
     parser.add_argument("--open", action="store_true", help="open the page in the browser")

@@ -1,4 +1,4 @@
-"""What `cliffgym analyze` is asked to analyse: a scenario, a user's own files, or a toy-text environment.
+"""What `cliffgym analyze` and `explore` are asked about: a scenario, a user's own files, or a toy-text environment.
 
 Shapes: S states, A actions.
 """
@@ -39,6 +39,14 @@ class Subject:
     true: NDArray[np.float64] | None
     components: RewardComponents | None
     scenario: Scenario | None = None
+
+
+def add_own_mdp(parser: argparse.ArgumentParser) -> None:
+    """Adds --mdp, --gym, --true and --gamma, which `read_subject` reads."""
+    parser.add_argument("--mdp", metavar="FILE.npz", help="an MDP of your own, as TabularMDP.save writes it")
+    parser.add_argument("--gym", metavar="GYM_ID", help="a Gymnasium environment with a table P, such as FrozenLake-v1")
+    parser.add_argument("--true", metavar="FILE.npy", help="with --mdp or --gym: what was meant, a table (S, A)")
+    parser.add_argument("--gamma", type=float, help="discount, with --mdp (default: the file's) or --gym (0.99)")
 
 
 def read_subject(options: argparse.Namespace) -> Subject:

@@ -52,7 +52,7 @@ def encode(scenario: Scenario) -> dict[str, Any]:
             "states": [state for state, _ in ended],
             "codes": [texts.index(text) for _, text in ended],
         },
-        "state_names": None if scenario.state_tokens.shape[1] else _state_names(mdp),
+        "state_names": None if scenario.state_tokens.shape[1] else state_names(mdp),
     }
 
 
@@ -102,7 +102,8 @@ def _components(components: RewardComponents) -> dict[str, Any]:
     }
 
 
-def _state_names(mdp: TabularMDP) -> list[str]:
+def state_names(mdp: TabularMDP) -> list[str]:
+    """S names of states: the MDP's own, or their numbers."""
     return list(mdp.state_names or (f"state {state}" for state in range(mdp.num_states)))
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
+from cliffgym.explorer.encoding import state_names
 from cliffgym.mdp import TabularMDP
 from cliffgym.rewards import RewardComponents, check_reward
 from cliffgym.trace_scenario import Scenario
@@ -43,7 +44,7 @@ def scenario_of_tables(
             raise ValueError(f"name of a component must be new, got {name!r} beside {', '.join(tables)}")
         tables[name] = check_reward(mdp, table, name)
     starts = np.flatnonzero(mdp.initial)
-    names = mdp.state_names or tuple(f"state {state}" for state in range(mdp.num_states))
+    names = state_names(mdp)
     return Scenario(
         id=id,
         mdp=mdp,
