@@ -28,7 +28,20 @@ _MAX_STATES = 2_000_000
 
 @dataclass(frozen=True)
 class End:
-    """A trace has ended: how, in words, and what it is credited with (components not named get 0)."""
+    """A trace has ended: how, in words, and what it is credited with (components not named get 0).
+
+    >>> def rule(prompt, tokens):
+    ...     if tokens[-1] == "stop" or len(tokens) == 2:
+    ...         return End(f"length {len(tokens)}", {"length": len(tokens)})
+    >>> walk = build_scenario(
+    ...     id="Walk-v0", prompts=["Go."], tokens=["go", "stop"], gamma=1.0, components=["length"], rule=rule,
+    ...     rewards={"incomplete": {"length": 1}, "true": {"length": -1}},
+    ... )
+    >>> walk.outcomes  # of no token, go, stop, go go and go stop
+    ('', '', 'length 1', 'length 2', 'length 2')
+    >>> walk.components["length"][:2].tolist()
+    [[0.0, 1.0], [2.0, 2.0]]
+    """
 
     outcome: str
     components: Mapping[str, float] = field(default_factory=dict)

@@ -35,6 +35,17 @@ class ObservedMDP(ReadOnlyArrays):
         beliefs: (W,) the probability of each state, given its observation; whatever the agent has done, it is the same.
             All 0 for an observation that no trace comes to, and where the trace has ended.
         mdp: The dynamics of the S observations.
+
+    >>> import cliffgym
+    >>> hidden = cliffgym.scenario("Cliff-LengthPenalty-v0", hidden_difficulty=True).hidden
+    >>> seen = hidden.seen
+    >>> seen.world.num_states, seen.mdp.num_states  # four difficulties that read the same
+    (76, 19)
+    >>> answer = seen.mdp.action_names.index("answer")
+    >>> seen.reward(hidden.components["correct"])[~seen.mdp.terminal, answer].tolist()  # after 0 to 8 thoughts
+    [0.0, 0.25, 0.5, 0.75, 1.0, 1.0, 1.0, 1.0, 1.0]
+    >>> seen.lift(cliffgym.uniform_policy(seen.mdp)).shape
+    (76, 2)
     """
 
     world: TabularMDP

@@ -252,6 +252,15 @@ def random_perturbation(
 
     Raises:
         ValueError: `size` is negative or not finite, or every state is terminal.
+
+    >>> import cliffgym
+    >>> slacker = cliffgym.scenario("Cliff-Slacker-v0")
+    >>> change = random_perturbation(slacker.mdp, 1e-3, seed=0)
+    >>> float(abs(change).max()), float(abs(change[slacker.mdp.terminal]).max())
+    (0.001, 0.0)
+    >>> reward = slacker.reward("incomplete")
+    >>> [len(cliffgym.optimal(slacker.mdp, table).tied_states) for table in (reward, reward + change)]
+    [12, 0]
     """
     size = number("size", size, minimum=0)
     if mdp.terminal.all():

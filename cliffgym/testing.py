@@ -99,6 +99,12 @@ def random_reward(mdp: TabularMDP, seed: int | Sequence[int], levels: int | None
         mdp: Says the shape, and which states are terminal.
         seed: Seed of NumPy's generator.
         levels: Draw from that many evenly spaced values, so that there are ties; None draws from the whole interval.
+
+    >>> import numpy as np
+    >>> mdp = random_mdp(0, num_states=50)
+    >>> reward = random_reward(mdp, 1, levels=3)
+    >>> reward.shape, np.unique(reward).tolist()
+    ((50, 3), [-1.0, 0.0, 1.0])
     """
     rng = np.random.default_rng(seed)
     shape = (mdp.num_states, mdp.num_actions)
@@ -110,7 +116,13 @@ def random_reward(mdp: TabularMDP, seed: int | Sequence[int], levels: int | None
 
 
 def random_policy(mdp: TabularMDP, seed: int | Sequence[int], *, legal: bool = True) -> NDArray[np.float64]:
-    """(S, A) a random policy, over legal actions alone or over all."""
+    """(S, A) a random policy, over legal actions alone or over all.
+
+    >>> mdp = random_mdp(0)
+    >>> policy = random_policy(mdp, 1)
+    >>> policy.sum(axis=1).round(9).tolist(), float(policy[~mdp.action_mask].sum())
+    ([1.0, 1.0, 1.0, 1.0, 1.0, 1.0], 0.0)
+    """
     rng = np.random.default_rng(seed)
     weights = rng.exponential(size=(mdp.num_states, mdp.num_actions))
     if legal:
@@ -127,6 +139,13 @@ class KnownOptimum:
         state_values: (S,) the optimal values.
         action_gaps: (S, A) what each action loses: 0 for optimal ones, at least 0.1 for others; infinite at illegal
             actions, 0 at terminal states.
+
+    >>> import cliffgym
+    >>> mdp = random_mdp(0, cycles="ending")
+    >>> known = known_optimum(mdp, 1)
+    >>> found = cliffgym.optimal(mdp, known.reward)
+    >>> int((found.optimal_actions != known.optimal_actions)[~mdp.terminal].sum())  # states and actions they differ on
+    0
     """
 
     reward: NDArray[np.float64]
@@ -149,6 +168,13 @@ def known_optimum(mdp: TabularMDP, seed: int | Sequence[int], ties: float = 0.5)
 
     Source: R(s, a) = V(s) - gap(s, a) - gamma Σ_s' P(s'|s, a) V(s'), as in the proof of Proposition 2.9 of
     arXiv:2507.20150.
+
+    >>> import cliffgym
+    >>> mdp = random_mdp(0, num_states=50, cycles="free")
+    >>> known = known_optimum(mdp, 1, ties=0)
+    >>> found = cliffgym.optimal(mdp, known.reward)
+    >>> round(float(abs(found.state_values - known.state_values).max()), 9), len(found.tied_states)
+    (0.0, 0)
     """
     rng = np.random.default_rng(seed)
     ties = number("ties", ties, 0, 1)
@@ -165,7 +191,13 @@ def known_optimum(mdp: TabularMDP, seed: int | Sequence[int], ties: float = 0.5)
 
 
 def dense_kernel(mdp: TabularMDP) -> NDArray[np.float64]:
-    """(S, A, S) probabilities of the next state; for small MDPs only."""
+    """(S, A, S) probabilities of the next state; for small MDPs only.
+
+    >>> coin = [[[0, 0.5, 0.5], [0, 1, 0]], [[0, 1, 0], [0, 1, 0]], [[0, 0, 1], [0, 0, 1]]]
+    >>> mdp = TabularMDP.from_dense(coin, [1, 0, 0], [False, True, True], gamma=1.0)
+    >>> mdp.successors.shape, dense_kernel(mdp)[0].tolist()
+    ((3, 2, 2), [[0.0, 0.5, 0.5], [0.0, 1.0, 0.0]])
+    """
     S, A, B = mdp.successors.shape
     kernel = np.zeros((S, A, S))
     for state, action, slot in itertools.product(range(S), range(A), range(B)):
@@ -174,7 +206,13 @@ def dense_kernel(mdp: TabularMDP) -> NDArray[np.float64]:
 
 
 def deterministic_policies(mdp: TabularMDP) -> Iterator[NDArray[np.float64]]:
-    """Every deterministic policy over legal actions, as (S, A) tables; terminal rows take action 0."""
+    """Every deterministic policy over legal actions, as (S, A) tables; terminal rows take action 0.
+
+    >>> mdp = random_mdp(0, num_states=4, num_actions=2, illegal=0)
+    >>> policies = list(deterministic_policies(mdp))
+    >>> len(policies), policies[0].shape  # two actions in each of three states
+    (8, (4, 2))
+    """
     choices = [
         [0] if ended else np.flatnonzero(legal) for ended, legal in zip(mdp.terminal, mdp.action_mask, strict=True)
     ]

@@ -35,6 +35,17 @@ class HiddenClasses:
         outcomes: W texts that say how a trace ended there; empty at states where none has.
         state_classes: (W,) the class of each state of the world; -1 at "malformed".
         start_chances: (W,) the chance of starting in each state, given its prompt; 0 where no trace starts.
+
+    >>> import cliffgym
+    >>> made = cliffgym.scenario("Cliff-MultiReward-v0")
+    >>> hidden, prompt = made.hidden, made.prompt_states[4]
+    >>> made.prompts[4]
+    'A prompt that may be about safety or about nothing special.'
+    >>> dict(zip(hidden.names, hidden.class_weights[:, prompt].round(12).tolist()))
+    {'safety': 0.75, 'values': 0.0, 'general': 0.25}
+    >>> models = hidden.class_rewards(hidden.components["class_score"])
+    >>> models["safety"][prompt].round(12).tolist(), models["general"][prompt].round(12).tolist()
+    ([1.0, 0.8, 0.0], [0.0, 0.6, 1.0])
     """
 
     names: tuple[str, ...]

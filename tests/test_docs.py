@@ -1,6 +1,7 @@
 """The documentation: what scripts/docs_check.py finds wrong with a built site, and that no public name is left out."""
 
 import importlib
+import inspect
 import re
 import sys
 import tomllib
@@ -187,6 +188,25 @@ def test_every_public_name_is_described_where_it_is_defined(public: Any) -> None
     pairs = [(module, name) for module in public.MODULES for name in public.public_names(module)]
     assert len(pairs) > 100
     assert [f"{module}.{name}" for module, name in pairs if not public.description(module, name)] == []
+
+
+def test_every_public_class_and_function_is_shown_by_an_example(public: Any) -> None:
+    """Examples are doctests; that of a class may be at one of its methods."""
+
+    def examples(thing: Any) -> bool:
+        members = list(vars(thing).values()) if inspect.isclass(thing) else []
+        return any(
+            ">>> " in (inspect.getdoc(each) or "") for each in [thing, *members] if callable(each) or each is thing
+        )
+
+    things = {
+        public.home(module, name): getattr(importlib.import_module(module), name)
+        for module in public.MODULES
+        for name in public.public_names(module)
+    }
+    shown = {name: examples(thing) for name, thing in things.items() if not public.is_data(thing)}
+    assert len(shown) > 100
+    assert [name for name, found in shown.items() if not found] == []
 
 
 def test_what_several_modules_offer_is_described_once(public: Any) -> None:

@@ -74,6 +74,18 @@ class GRPO(OnPolicyAlgorithm):
         ValueError: A value is out of range or unknown, `n_envs` is no multiple of `group_size`, the reference is not
             probabilities (S, A), or traces may go on for ever and there is no `max_length`.
         TypeError: The environment is no `CliffVecEnv`.
+
+    >>> from cliffgym_agents import train
+    >>> dr_grpo = {"policy": "TabularPolicy", "learning_rate": 0.05, "n_envs": 32, "scale": "none", "per_trace": False}
+    >>> result = train("Cliff-Slacker-v0", "grpo", reward="true", total_timesteps=256, hyperparameters=dr_grpo)
+    >>> result.model.max_length  # no trace of Slacker is longer
+    3
+
+    Where all traces of a group earn the same they teach nothing, and the table stays as uniform as it was:
+
+    >>> result = train("Cliff-Slacker-v0", "grpo", reward={"correct": 0}, total_timesteps=256, hyperparameters=dr_grpo)
+    >>> result.policy_table[0].round(3).tolist()
+    [0.2, 0.2, 0.2, 0.2, 0.2]
     """
 
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {

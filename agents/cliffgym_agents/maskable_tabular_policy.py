@@ -30,6 +30,14 @@ class MaskableTabularPolicy(TabularActorCritic, MaskableActorCriticPolicy):
 
     Raises:
         TypeError, ValueError: As `TabularPolicy`.
+
+    >>> from cliffgym import CliffEnv
+    >>> from cliffgym_agents import policy_table
+    >>> from sb3_contrib import MaskablePPO
+    >>> env = CliffEnv("Cliff-TieBreaker-v0")
+    >>> model = MaskablePPO(MaskableTabularPolicy, env, learning_rate=0.05, device="cpu")
+    >>> policy_table(model, env)[0].round(3).tolist()  # before training: three answers are legal, four formats are not
+    [0.333, 0.333, 0.333, 0.0, 0.0, 0.0, 0.0]
     """
 
     def forward(

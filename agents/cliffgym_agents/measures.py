@@ -44,6 +44,15 @@ def exact_measures(
     Raises:
         ValueError: The policy or reward does not suit the scenario, or the temperature is negative.
         TypeError: One of them is not numbers.
+
+    >>> import cliffgym
+    >>> breaker = cliffgym.scenario("Cliff-TieBreaker-v0", bonus=0.1)
+    >>> policy = optimal(breaker.mdp, breaker.reward("incomplete")).policy  # uniform among four formats
+    >>> measures = exact_measures(breaker, policy, "incomplete")
+    >>> [round(measures[name], 3) for name in ("paid_return", "true_return", "target_format", "total_variation")]
+    [1.0, 1.025, 0.25, 0.0]
+    >>> round(measures["entropy"], 3)  # log(4) in one decision of two
+    0.693
     """
     temperature = number("temperature", temperature, minimum=0)
     mdp = scenario.mdp

@@ -35,6 +35,12 @@ def policy_table(model: "BaseAlgorithm", env: CliffEnv) -> NDArray[np.float64]:
     Raises:
         TypeError: The model is of another kind.
         ValueError: Its spaces are not those of the environment.
+
+    >>> from stable_baselines3 import PPO
+    >>> env = CliffEnv("Cliff-LengthPenalty-v0", observation="onehot")
+    >>> table = policy_table(PPO("MlpPolicy", env, device="cpu"), env)
+    >>> table.shape, set(table.sum(axis=1).round(9).tolist())
+    ((76, 2), {1.0})
     """
     if model.observation_space != env.observation_space or model.action_space != env.action_space:
         raise ValueError(

@@ -39,6 +39,12 @@ class Run:
 
     Raises:
         ValueError: An exact solution is given a coefficient, a seed, or tokens.
+
+    >>> from dataclasses import replace
+    >>> run = Run("Cliff-TieBreaker-v0", "true", ent_coef=0.1, seed=0, env_kwargs={"bonus": 0.2}, total_timesteps=1024)
+    >>> runs = [run, *(replace(run, seed=seed) for seed in range(5))]
+    >>> len({run.job.id for run in runs})  # the first two are equal, and so are their ids
+    5
     """
 
     env_id: str
@@ -76,6 +82,11 @@ class Result:
         measures: As `exact_measures` has them.
         history: The same during training, with `timesteps`; empty unless asked for.
         policy: (S, A) the policy table, if it was kept.
+
+    >>> text = '{"measures": {"correct": 1.0, "target_format": 0.475}}'  # what a ledger's row has as its `result`
+    >>> result = Result.from_json(text)
+    >>> result["target_format"], len(result.history), result.policy
+    (0.475, 0, None)
     """
 
     measures: Mapping[str, float]

@@ -41,6 +41,14 @@ class SoftDQN(DQN):
     Raises:
         ValueError: The temperature is not > 0, or the masks do not suit the spaces.
         TypeError: The masks are given for another kind of observation.
+
+    >>> from cliffgym_agents import train
+    >>> settings = {"policy": "TabularPolicy", "learning_starts": 64, "temperature": "lin_0.5"}
+    >>> result = train("Cliff-TieBreaker-v0", "soft_dqn", total_timesteps=256, hyperparameters=settings)
+    >>> result.model.temperature  # at the end of training
+    0.001
+    >>> result.policy_table[0, 3:].tolist()  # `train` has told it that a format is no answer
+    [0.0, 0.0, 0.0, 0.0]
     """
 
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {**DQN.policy_aliases, "TabularPolicy": TabularQPolicy}

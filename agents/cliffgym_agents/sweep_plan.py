@@ -58,6 +58,15 @@ def read_plan(path: str | os.PathLike[str]) -> list[Run]:
         ValueError: It is no YAML, or no plan.
         TypeError: A value has the wrong type.
         OSError: It cannot be read.
+
+    >>> import tempfile
+    >>> plan = "{scenario: Cliff-TieBreaker-v0, set: {bonus: [0, 0.1]}, algorithm: [ppo, grpo], seeds: 5}"
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "plan.yaml"
+    ...     _ = path.write_text(plan, encoding="utf-8")
+    ...     runs = read_plan(path)
+    >>> len(runs), runs[-1].algorithm, runs[-1].env_kwargs, runs[-1].seed
+    (20, 'grpo', {'bonus': 0.1}, 4)
     """
     path = Path(path)
     try:

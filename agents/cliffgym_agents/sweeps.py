@@ -43,6 +43,22 @@ def sweep(
 
     Raises:
         ValueError, TypeError, OSError, ImportError: As `run_jobs` and `export`.
+
+    The optimum under a malus, without a bonus and under one, on a cluster that is already there, here one of threads:
+
+    >>> import csv, tempfile
+    >>> from distributed import LocalCluster
+    >>> grid = {"scenario": "Cliff-TieBreaker-v0", "reward": "true", "algorithm": "optimal"}
+    >>> runs = plan_runs({**grid, "set": {"bonus": [-0.1, 0, 0.1]}})
+    >>> with tempfile.TemporaryDirectory() as folder, LocalCluster(
+    ...     n_workers=1, processes=False, protocol="tcp", host="127.0.0.1", dashboard_address="127.0.0.1:0"
+    ... ) as cluster:
+    ...     ledger, table = Path(folder) / "breaker.sqlite", Path(folder) / "breaker.csv"
+    ...     report = sweep(runs, ledger, scheduler=cluster.scheduler_address, exports=[table], progress=False)
+    ...     with table.open(encoding="utf-8") as file:
+    ...         rows = list(csv.DictReader(file))
+    >>> report.done, [round(float(row["measures.target_format"]), 3) for row in rows]
+    (3, [0.0, 0.25, 1.0])
     """
     for path in exports:  # before the work, not after it
         if Path(path).suffix == SUFFIX:

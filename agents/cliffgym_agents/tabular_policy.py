@@ -121,6 +121,15 @@ class TabularPolicy(TabularActorCritic, ActorCriticPolicy):
     Raises:
         TypeError: A space is not Discrete, or an argument is one of networks and `network` is False.
         ValueError: A space does not begin at 0.
+
+    >>> from cliffgym import CliffEnv
+    >>> from stable_baselines3 import PPO
+    >>> model = PPO(TabularPolicy, CliffEnv("Cliff-Slacker-v0"), learning_rate=0.05, device="cpu")
+    >>> log_probabilities, values = model.policy.tables()
+    >>> tuple(log_probabilities.shape), tuple(values.shape)
+    ((41, 5), (41,))
+    >>> [round(probability, 3) for probability in log_probabilities[0].exp().tolist()]
+    [0.2, 0.2, 0.2, 0.2, 0.2]
     """
 
     table_arguments = ("use_sde", *OF_OPTIMIZER)  # SB3 passes the first whatever it is

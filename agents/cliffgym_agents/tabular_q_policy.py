@@ -58,6 +58,15 @@ class TabularQPolicy(DQNPolicy):
     Raises:
         TypeError: A space is not Discrete, or an argument is one of networks.
         ValueError: A space does not begin at 0.
+
+    >>> from cliffgym_agents import train
+    >>> settings = {"policy": TabularQPolicy, "learning_rate": 0.05, "learning_starts": 64}
+    >>> result = train("Cliff-LengthPenalty-v0", "dqn", total_timesteps=256, hyperparameters=settings)
+    >>> q_values = result.model.policy.q_net.q_values.detach().numpy()
+    >>> q_values.shape
+    (76, 2)
+    >>> set(q_values[result.scenario.mdp.terminal].ravel().tolist())  # nothing is done there, so nothing is learned
+    {0.0}
     """
 
     q_net: QTable  # type: ignore[assignment]

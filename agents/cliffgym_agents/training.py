@@ -75,6 +75,15 @@ class TrainingResult:
         history: The same during training, one row for each evaluation, with `timesteps`; empty unless asked for.
         settings: What was trained: environment, algorithm, reward, ent_coef, seed, hyperparameters.
         wall_time: Seconds of training.
+
+    >>> import os, tempfile
+    >>> result = train("Cliff-Slacker-v0", "a2c", total_timesteps=1024, evaluate_every=512)
+    >>> result.policy_table.shape, [row["timesteps"] for row in result.history]
+    ((41, 5), [0, 512, 1024])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     result.save(folder)
+    ...     sorted(os.listdir(folder))
+    ['history.csv', 'measures.json', 'model.zip', 'policy.json', 'policy.npz']
     """
 
     model: BaseAlgorithm

@@ -38,6 +38,14 @@ class CoverageSet(ReadOnlyArrays):
         weights: (n, K) weights, summing to 1, for which each is the only optimum: the middle of its piece.
         shares: (n,) the share of all weights for which each is optimal.
         policies: (n, S, A) a policy that earns each.
+
+    >>> import cliffgym
+    >>> made = cliffgym.scenario("Cliff-LengthPenalty-v0", difficulties=(4,))
+    >>> found = coverage_set(made.mdp, made.components, {"correct": 1, "length": -1})
+    >>> found.values.tolist()  # four thoughts are worth it where length weighs less than a quarter of correct
+    [[1.0, -4.0], [0.0, 0.0]]
+    >>> found.shares.round(12).tolist(), found.weights.round(12).tolist()
+    ([0.2, 0.8], [[0.9, 0.1], [0.4, 0.6]])
     """
 
     names: tuple[str, ...]

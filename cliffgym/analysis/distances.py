@@ -39,6 +39,16 @@ class Distances:
         shaping: `shaping_distance`, in units of reward.
         policy: The largest total variation, over non-terminal states, between the two optimal policies that break ties
             uniformly.
+
+    To all but `shaping`, twice a reward is the same reward. `shaping` spreads the 1 by which a right answer is better
+    than a wrong one over four entries, two tokens of either trace:
+
+    >>> import cliffgym
+    >>> breaker = cliffgym.scenario("Cliff-TieBreaker-v0")
+    >>> reward = breaker.reward("incomplete")
+    >>> found = distances(breaker.mdp, reward, 2 * reward)
+    >>> [round(value, 3) for value in (found.epic, found.starc, found.shaping, found.policy)]
+    [0.0, 0.0, 0.25, 0.0]
     """
 
     epic: float
@@ -98,6 +108,14 @@ def epic_distance(mdp: TabularMDP, r1: ArrayLike, r2: ArrayLike) -> float:
         ValueError: As `optimal`.
 
     Source: Gleave et al. (2021), arXiv:2006.13900, section 4.
+
+    >>> import numpy as np
+    >>> import cliffgym
+    >>> slacker = cliffgym.scenario("Cliff-Slacker-v0")
+    >>> reward = slacker.reward("true")
+    >>> same = np.where(slacker.mdp.terminal[:, None], 0, 2 * reward + 3)
+    >>> [round(epic_distance(slacker.mdp, reward, other), 6) for other in (same, -reward, 0 * reward)]
+    [0.0, 1.0, 0.707107]
     """
     r1, r2 = check_reward(mdp, r1, "r1"), check_reward(mdp, r2, "r2")
     alive = ~mdp.terminal
@@ -138,6 +156,15 @@ def starc_distance(mdp: TabularMDP, r1: ArrayLike, r2: ArrayLike) -> float:
         ValueError: As `optimal`.
 
     Source: Skalse et al. (2023), arXiv:2309.15257, value-adjusted levelling (VAL) with the L2 norm.
+
+    >>> import numpy as np
+    >>> import cliffgym
+    >>> slacker = cliffgym.scenario("Cliff-Slacker-v0")
+    >>> mdp, reward = slacker.mdp, slacker.reward("true")
+    >>> potential = np.where(mdp.terminal, 0, np.arange(mdp.num_states))
+    >>> shaped = reward + mdp.gamma * potential[mdp.successors[:, :, 0]] - potential[:, None]
+    >>> [round(starc_distance(mdp, reward, other), 6) for other in (shaped, -reward, 0 * reward)]
+    [0.0, 1.0, 0.5]
     """
     r1, r2 = check_reward(mdp, r1, "r1"), check_reward(mdp, r2, "r2")
     decided = mdp.action_mask & ~mdp.terminal[:, None]
@@ -168,6 +195,13 @@ def shaping_distance(mdp: TabularMDP, r1: ArrayLike, r2: ArrayLike) -> float:
         ArithmeticError: The solver of linear programmes fails.
 
     Source: Ng, Harada and Russell (1999), "Policy invariance under reward transformations" (shaping).
+
+    >>> import cliffgym
+    >>> from cliffgym.analysis import cliff_radius
+    >>> breaker = cliffgym.scenario("Cliff-TieBreaker-v0", bonus=0.1)
+    >>> there, here = breaker.reward("incomplete"), breaker.reward("true")
+    >>> round(shaping_distance(breaker.mdp, here, there), 4), round(cliff_radius(breaker.mdp, here).radius, 4)
+    (0.05, 0.05)
     """
     linprog, csr_array, vstack = _linear_programming()
     change = check_reward(mdp, r1, "r1") - check_reward(mdp, r2, "r2")

@@ -32,6 +32,14 @@ class RegretInterval(ReadOnlyArrays):
         optimum: The highest true return of any policy, J*_true.
         worst_policy: (S, A) a policy that attains `worst`.
         best_policy: (S, A) a policy that attains `best`.
+
+    >>> import cliffgym
+    >>> for id in ("Cliff-Slacker-v0", "Cliff-Sophistry-v0"):
+    ...     made = cliffgym.scenario(id)
+    ...     interval = regret_interval(made.mdp, made.reward("incomplete"), made.reward("true"))
+    ...     print(id, round(interval.left_to_chance, 12), round(interval.misspecified, 12))
+    Cliff-Slacker-v0 1.0 0.0
+    Cliff-Sophistry-v0 0.0 0.4
     """
 
     worst: float
@@ -94,6 +102,14 @@ class OutcomeInterval(NamedTuple):
         high: The highest.
         least: The lowest over all policies over legal actions.
         most: The highest.
+
+    >>> import cliffgym
+    >>> made = cliffgym.scenario("Cliff-LengthPenalty-v0")
+    >>> length = outcome_intervals(made.mdp, made.reward("incomplete"), made.components)["length"]
+    >>> length.low, length.high, length.width
+    (2.5, 8.0, 5.5)
+    >>> length.least, length.most, length.distance(4), length.distance(1.5)
+    (0.0, 8.0, 0.0, 0.125)
     """
 
     low: float

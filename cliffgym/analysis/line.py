@@ -38,6 +38,19 @@ class Segment(ReadOnlyArrays):
         intercept: The optimal return is intercept + slope · t here.
         slope: See `intercept`.
         components: Expected component values of the policy that breaks ties uniformly; empty without components.
+
+    >>> import cliffgym
+    >>> sophistry = cliffgym.scenario("Cliff-Sophistry-v0")
+    >>> parts = sophistry.components
+    >>> options = {"components": parts, "reachable_only": True}
+    >>> line = trace_line(sophistry.mdp, parts["correct"], parts["fooled"], 0, 1, **options)  # t is the gullibility
+    >>> for part in line.segments:
+    ...     numbers = part.start, part.stop, part.intercept, part.slope, part.components["correct"]
+    ...     print(*(f"{number:.3f}" for number in numbers))
+    0.000 0.250 0.800 0.000 0.800
+    0.250 0.667 0.767 0.133 0.767
+    0.667 0.875 0.633 0.333 0.633
+    0.875 1.000 0.400 0.600 0.400
     """
 
     start: float
@@ -63,6 +76,17 @@ class Breakpoint(ReadOnlyArrays):
         total_variation: The largest total variation, over those states, between the policies before and after that
             break ties uniformly.
         jumps: How much each component's expected value jumps, after minus before; empty without components.
+
+    >>> import cliffgym
+    >>> made = cliffgym.scenario("Cliff-LengthPenalty-v0")  # difficulties 1 to 4
+    >>> tables = made.components["correct"], -made.components["length"]
+    >>> line = trace_line(made.mdp, *tables, 0, 2, components=made.components, reachable_only=True)
+    >>> for point in line.breakpoints:  # a length of 4, 3, 2 and 1 is given up in turn
+    ...     print(f"{point.position:.4f}", point.total_variation, point.jumps["correct"], point.jumps["length"])
+    0.2500 1.0 -0.25 -1.0
+    0.3333 1.0 -0.25 -0.75
+    0.5000 1.0 -0.25 -0.5
+    1.0000 1.0 -0.25 -0.25
     """
 
     position: float
@@ -73,7 +97,17 @@ class Breakpoint(ReadOnlyArrays):
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """All segments of a line in order, and the breakpoints between them: one fewer."""
+    """All segments of a line in order, and the breakpoints between them: one fewer.
+
+    >>> import cliffgym
+    >>> deception = cliffgym.scenario("Cliff-Deception-v0")
+    >>> tables = deception.components["tests_pass"], -deception.components["flagged"]
+    >>> line = trace_line(deception.mdp, *tables, 0, 50, components=deception.components, reachable_only=True)
+    >>> [round(point.position, 4) for point in line.breakpoints]
+    [0.0323, 3.5, 18.5, 33.5]
+    >>> [round(line.at(pressure).components["hidden"], 4) for pressure in (0.01, 1, 10, 20, 40)]
+    [0.0, 1.0, 0.6667, 0.3333, 0.0]
+    """
 
     segments: tuple[Segment, ...]
     breakpoints: tuple[Breakpoint, ...]

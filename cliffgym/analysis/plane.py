@@ -36,6 +36,16 @@ class Cell(ReadOnlyArrays):
         plane: (3,) c0, c1, c2: the optimal return in the cell is c0 + c1 x + c2 y.
         policy: (S, A) a policy that is optimal throughout the cell.
         components: Its expected component values: the cell's outcome. Empty without components.
+
+    >>> import cliffgym
+    >>> slacker = cliffgym.scenario("Cliff-Slacker-v0")
+    >>> tables = [slacker.components[name] for name in ("correct", "instructions", "effort")]
+    >>> diagram = phase_diagram(slacker.mdp, tables, (-1, 1), (-1, 1), components=slacker.components)
+    >>> cell = diagram.at(0.5, 0.5)  # where both instructions are followed: worth 1 + x + 2 y
+    >>> cell.plane.round(9).tolist(), cell.components["effort"]
+    ([1.0, 1.0, 2.0], 2.0)
+    >>> len(cell.vertices), round(cell.area, 9), cell.centre.round(9).tolist()
+    (4, 2.0, [0.0, 0.5])
     """
 
     vertices: NDArray[np.float64]
@@ -57,7 +67,17 @@ class Cell(ReadOnlyArrays):
 
 @dataclass(frozen=True, eq=False)
 class PhaseDiagram:
-    """The cells of a rectangle of weights; they cover it and meet only at their borders."""
+    """The cells of a rectangle of weights; they cover it and meet only at their borders.
+
+    >>> import cliffgym
+    >>> obedience = cliffgym.scenario("Cliff-Obedience-v0")
+    >>> tables = [obedience.components[name] for name in ("correct", "soft", "hard")]
+    >>> diagram = phase_diagram(obedience.mdp, tables, (0, 3), (0, 3), components=obedience.components)
+    >>> len(diagram.cells)  # difficulty 6 is given up where x + y > 1, difficulty 5 also where x / 2 + y > 1
+    3
+    >>> [round(diagram.at(x, 0.2).components["correct"], 9) for x in (0.5, 1.2, 2.5)]
+    [1.0, 0.75, 0.5]
+    """
 
     cells: tuple[Cell, ...]
     x_range: tuple[float, float]

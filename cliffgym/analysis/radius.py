@@ -45,6 +45,17 @@ class CliffRadius(ReadOnlyArrays):
         witness: A change of that size at which the action ties: a reward table (S, A), or weights of components (K,).
             Anything more in the same direction, and the policy has changed. None if the radius is infinite. At radius
             0, a direction of sup norm 1 any step in which breaks the tie for `action`.
+
+    >>> import cliffgym
+    >>> breaker = cliffgym.scenario("Cliff-TieBreaker-v0", bonus=0.1)
+    >>> found = cliff_radius(breaker.mdp, breaker.reward("true"), breaker.components)  # over weights
+    >>> round(found.radius, 12), breaker.mdp.action_names[found.action]
+    (0.1, 'plain')
+    >>> {name: round(weight, 12) for name, weight in zip(breaker.components, found.witness.tolist()) if weight}
+    {'target_format': -0.1}
+    >>> change = breaker.components.combine(found.witness)
+    >>> len(cliffgym.optimal(breaker.mdp, breaker.reward("true") + change).tied_states)  # four problems, three answers
+    12
     """
 
     radius: float

@@ -42,6 +42,16 @@ class SoftPath(ReadOnlyArrays):
         sharp_bound: (T, N - 1) what the sharp law allows: tanh(‖ΔQ‖ / (2 alpha)).
         softness_bound: (T,) what softness may cost, in units of return.
         horizon: What stands for 1/(1 - gamma) in the bounds: the effective horizon, in discounted steps.
+
+    >>> from cliffgym.analysis.bounds import tight_example
+    >>> pair = tight_example(epsilon=0.1, gamma=0.9)  # moves as far as the theory allows: by tanh(1)
+    >>> path = soft_path(pair.mdp, pair.reward, pair.other - pair.reward, positions=[0, 1], temperatures=[0.5])
+    >>> for table in (path.total_variation, path.lipschitz_bound, path.sharp_bound, path.sharp_ratio):
+    ...     print(table.round(6).tolist())
+    [[0.761594]]
+    [[1.0]]
+    [[0.761594]]
+    [[1.0]]
     """
 
     positions: NDArray[np.float64]

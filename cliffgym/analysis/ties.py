@@ -31,6 +31,14 @@ class Ties(ReadOnlyArrays):
             not decided: another tolerance would say otherwise.
         certified: In exact mode, whether exact arithmetic finds the same optimal actions; None otherwise.
         terminal: (S,) the MDP's terminal states.
+
+    >>> import cliffgym
+    >>> spurious = cliffgym.scenario("Cliff-SpuriousReasoning-v0")  # three steps: derive, bluff or blunder
+    >>> found = ties(spurious.mdp, spurious.reward("incomplete"))
+    >>> len(found.states), len(found.reachable_states)  # those without a blunder are reached: 1 + 2 + 4
+    (13, 7)
+    >>> found.num_optimal_policies, found.smallest_gap  # two actions in each of those 7, all three in the other 6
+    (93312, 1.0)
     """
 
     states: NDArray[np.intp]

@@ -58,6 +58,14 @@ class StatementSummary:
             statement holds its ratio counts as 1 at most: what lies above is rounding.
         violations: In how many of them the conclusion was false.
         counterexample: The first of these, or None.
+
+    >>> import cliffgym
+    >>> breaker = cliffgym.scenario("Cliff-TieBreaker-v0", problems=1)
+    >>> parts = cliffgym.RewardComponents(("incomplete",), [breaker.reward("incomplete")])
+    >>> rows = {row.statement: row for row in verify(breaker.mdp, parts, epsilons=(1e-3, 1e-6))}
+    >>> row = rows["Proposition 2.10"]  # a tie after each of three answers, broken by two changes
+    >>> row.verdict, row.cases, row.applicable, row.worst_ratio, row.violations
+    ('holds', 6, 6, 1.0, 0)
     """
 
     statement: str

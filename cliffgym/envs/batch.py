@@ -32,6 +32,15 @@ class Stepped(NamedTuple):
         places: (n,) the copies whose trace did.
         credits: (M, N) true reward, incomplete reward and components; no rows if they are not asked for.
         masks: (N, A) int8, 1 where the action is legal in the state `observed`.
+
+    >>> from cliffgym.envs import CliffVectorEnv
+    >>> envs = CliffVectorEnv("Cliff-SpuriousReasoning-v0", num_envs=3, reward="process", steps=1, kernel="numpy")
+    >>> _ = envs.reset(seed=0)
+    >>> stepped = envs.step_states([0, 1, 2])  # one derives, one bluffs, one blunders
+    >>> stepped.rewards.tolist(), stepped.ended.tolist()
+    ([2.0, 1.8, 0.0], [True, True, True])
+    >>> stepped.credits[:2].tolist()  # true and incomplete reward
+    [[2.0, 1.0, 0.0], [1.0, 1.0, 0.0]]
     """
 
     following: NDArray[np.int64]

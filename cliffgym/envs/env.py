@@ -83,6 +83,13 @@ class CliffEnv(gym.Env[Any, np.int64]):
     Raises:
         ValueError: An unknown id, reward, component, observation or render mode, or a bad value.
         TypeError: An unknown keyword argument, or one of the wrong type.
+
+    >>> env = CliffEnv("Cliff-Slacker-v0")
+    >>> _ = env.reset(seed=0, options={"prompt": 0})
+    >>> for token in ("answer_0", "ignore", "ignore"):
+    ...     _, reward, terminated, _, info = env.step(env.scenario.tokens.index(token))
+    >>> reward, terminated, info["outcome"]
+    (1.0, True, 'right answer, 0 of 2 instructions followed')
     """
 
     metadata = {  # noqa: RUF012  (Gymnasium's own form)

@@ -11,6 +11,13 @@ def register_envs() -> None:
     Neither Gymnasium's order enforcer nor its passive checker is wrapped around: `CliffEnv` makes the same checks
     itself, and says more when one fails. Each scenario is there a second time with a vector for a reward, its id
     preceded by "mo-", as MO-Gymnasium has it.
+
+    >>> import gymnasium as gym
+    >>> register_envs()  # importing cliffgym has called it once
+    >>> gym.make("Cliff-TieBreaker-v0").action_space
+    Discrete(7)
+    >>> gym.make("mo-Cliff-TieBreaker-v0").reward_space.shape
+    (2,)
     """
     for id in SCENARIOS:
         if f"mo-{id}" not in gym.registry:

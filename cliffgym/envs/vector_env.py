@@ -61,6 +61,14 @@ class Rollout(ReadOnlyArrays):
         true_rewards: (T, N) the same under the true reward; (0, N) if the environment hides its oracle.
         incomplete_rewards: (T, N) and under the incomplete one; likewise.
         components: (K, T, N) what the components credited, in the order of the scenario's names; likewise (0, T, N).
+
+    >>> import cliffgym
+    >>> envs = CliffVectorEnv("Cliff-TieBreaker-v0", num_envs=3, reward="true", kernel="numpy")
+    >>> _ = envs.reset(seed=0)
+    >>> optimum = cliffgym.optimal(envs.mdp, envs.scenario.reward("true"))
+    >>> rollout = envs.rollout(optimum.policy, 4)  # two traces of two tokens each
+    >>> rollout.terminations[:, 0].tolist(), rollout.rewards[:, 0].tolist()
+    ([False, True, False, True], [0.0, 1.1, 0.0, 1.1])
     """
 
     states: NDArray[np.int64]

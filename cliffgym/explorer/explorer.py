@@ -58,6 +58,16 @@ def save_explorer(path: str | os.PathLike[str], *subjects: str | Scenario, view:
     Raises:
         ValueError, TypeError: As `explorer_page`.
         OSError: The file cannot be written.
+
+    >>> import json, tempfile
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "slacker.html")
+    ...     save_explorer(path, "Cliff-Slacker-v0")
+    ...     text = path.read_text()
+    >>> (shown,) = json.loads(text.partition('id="data">')[2].partition("</script>")[0])["scenarios"]
+    >>> shown["id"], [size["name"] for size in shown["sizes"]], len(shown["variants"])
+    ('Cliff-Slacker-v0', ['problems', 'instructions'], 9)
     """
     with atomic_write(path) as file:
         if subjects or view:

@@ -33,6 +33,12 @@ class LearnedPolicy:
         label: What to call it, such as "ppo, seed 0".
         reward: What training paid: a reward's name, or weights of components.
         settings: Anything else that was set, plain data.
+
+    >>> import cliffgym
+    >>> made = cliffgym.scenario("Cliff-TieBreaker-v0", bonus=0.2)
+    >>> learned = LearnedPolicy(made, cliffgym.uniform_policy(made.mdp), "tosses a die", reward="true")
+    >>> learned.as_json()["weights"]
+    {'correct': 1.0, 'target_format': 0.2, 'malformed': 0.0}
     """
 
     scenario: Scenario
@@ -72,6 +78,20 @@ def save_policies(path: str | os.PathLike[str], policies: Iterable[LearnedPolicy
     Raises:
         ValueError, TypeError: As `LearnedPolicy.as_json`.
         OSError: The file cannot be written.
+
+    >>> import cliffgym, json, tempfile
+    >>> from pathlib import Path
+    >>> made = cliffgym.scenario("Cliff-TieBreaker-v0")
+    >>> policies = [
+    ...     LearnedPolicy(made, cliffgym.optimal(made.mdp, made.reward(name)).policy, f"optimum, {name}", name)
+    ...     for name in ("incomplete", "true")
+    ... ]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "policies.json")
+    ...     save_policies(path, policies)
+    ...     content = json.loads(path.read_text())
+    >>> [(policy["label"], policy["weights"]["target_format"]) for policy in content["policies"]]
+    [('optimum, incomplete', 0.0), ('optimum, true', 0.1)]
     """
     content = {"format": FORMAT, "policies": [policy.as_json() for policy in policies]}
     with atomic_write(path) as file:

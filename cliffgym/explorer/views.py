@@ -27,6 +27,19 @@ class View:
         x: First and last weight of x.
         y: First and last weight of y.
         sizes: Values of arguments of which the page carries every combination, the default's among them.
+
+    >>> view = View(
+    ...     reward="process",
+    ...     component="step_score",
+    ...     line=(0, 1),
+    ...     measure="faithful",
+    ...     plane=("step_score", "faithful"),
+    ...     x=(0, 1),
+    ...     y=(0, 1),
+    ...     sizes={"steps": (3, 2), "fooled_share": (0.8, 1.0)},
+    ... )
+    >>> view.variants()[1]  # of SpuriousReasoning
+    {'steps': 3, 'fooled_share': 1.0}
     """
 
     reward: str

@@ -26,6 +26,18 @@ class DemoData:
         scenarios: N ids.
         values: (N, 4) true return of the incomplete reward's optimal policies, worst, uniform and best, and the true
             optimum.
+
+    >>> import numpy as np
+    >>> data = DemoData(
+    ...     bonuses=[-0.1, 0, 0.1],
+    ...     ent_coefs=[0, 0.1],
+    ...     shares=np.array([[[0], [0.3], [1]], [[0.11], [0.25], [0.48]]]),
+    ...     returns=np.array([[1.5], [2]]),
+    ...     scenarios=["Cliff-Slacker-v0"],
+    ...     values=np.array([[1, 1.5, 2, 2]]),
+    ... )
+    >>> (data.values[:, 3:] - data.values).tolist()  # the regrets that the figure shows
+    [[1.0, 0.5, 0.0, 0.0]]
     """
 
     bonuses: Sequence[float]
@@ -37,7 +49,17 @@ class DemoData:
 
 
 def demo_figure(data: DemoData) -> "Figure":
-    """Draws the demo: the cliff of TieBreaker, Slacker by reward, and what incomplete rewards cost."""
+    """Draws the demo: the cliff of TieBreaker, Slacker by reward, and what incomplete rewards cost.
+
+    >>> import numpy as np
+    >>> shares = np.array([[[0], [0.3], [1]], [[0.11], [0.25], [0.48]]])
+    >>> ids, values = ["Cliff-Slacker-v0"], np.array([[1, 1.5, 2, 2]])
+    >>> figure = demo_figure(DemoData([-0.1, 0, 0.1], [0, 0.1], shares, np.array([[1.5], [2]]), ids, values))
+    >>> [axes.get_xlabel() for axes in figure.axes]
+    ['bonus on json (reward)', 'what training paid', 'true optimum - true return (reward)']
+    >>> figure.axes[2].lines[0].get_xdata().tolist()  # the bar, from worst to best
+    [1.0, 0.0]
+    """
     figure, (cliff, slack, cost) = new_figure(14, 4.4, columns=3)
     _draw_cliff(cliff, data)
     _draw_slack(slack, data)

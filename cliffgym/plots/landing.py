@@ -29,6 +29,10 @@ def landing_figure(
     Raises:
         ValueError: There are no algorithms or more than four, or shapes do not match.
         ImportError: matplotlib is not installed.
+
+    >>> figure = landing_figure({"PPO": [7, 3], "A2C": [5, 5]}, ["comply", "ignore"], ylabel="seeds")
+    >>> [(axes.get_title(), [float(bar.get_height()) for bar in axes.patches]) for axes in figure.axes]
+    [('PPO', [7.0, 3.0]), ('A2C', [5.0, 5.0])]
     """
     if not 1 <= len(counts) <= len(_COLOURS):
         raise ValueError(f"counts must have 1 to {len(_COLOURS)} algorithms, got {len(counts)}")

@@ -35,6 +35,13 @@ class SoftCurve:
         temperature: In units of reward per nat.
         positions: (N,) points of the line, rising.
         values: (N,) expected value there, by measure.
+
+    >>> import numpy as np
+    >>> bonuses = np.array([0, 0.1])
+    >>> odds = np.exp(bonuses / 0.1)  # of the target format of TieBreaker, against each of three others
+    >>> curve = SoftCurve(0.1, bonuses, {"target_format": odds / (odds + 3)})
+    >>> curve.values["target_format"].round(4).tolist()
+    [0.25, 0.4754]
     """
 
     temperature: float
@@ -65,6 +72,14 @@ def soft_curves(
 
     Raises:
         ValueError: As `soft` and `expected_components`.
+
+    >>> import cliffgym
+    >>> made = cliffgym.scenario("Cliff-TieBreaker-v0")
+    >>> reward, bonus = made.reward("incomplete"), made.components["target_format"]
+    >>> for curve in soft_curves(made.mdp, reward, bonus, [0, 0.1], [0.01, 0.1], made.components):
+    ...     print(curve.temperature, curve.values["target_format"].round(4).tolist())
+    0.01 [0.25, 0.9999]
+    0.1 [0.25, 0.4754]
     """
     reward, direction = check_reward(mdp, reward), check_reward(mdp, direction, "direction")
     points = array("positions", positions)
@@ -102,6 +117,13 @@ def line_figure(
     Raises:
         ValueError: A measure is none of the line's, or a curve has another number of values than positions.
         ImportError: matplotlib is not installed.
+
+    >>> import cliffgym
+    >>> from cliffgym.analysis import trace_weights
+    >>> line = trace_weights(cliffgym.scenario("Cliff-Sophistry-v0"), "fooled", 0, 1, "incomplete")
+    >>> figure = line_figure(line, "correct", position_label="gullibility")
+    >>> [text.get_text() for text in figure.axes[0].texts]  # where the cliffs are
+    ['0.25', '0.6667', '0.875']
     """
     names = (measures,) if isinstance(measures, str) else tuple(measures)
     known = (*line.segments[0].components, OPTIMAL_RETURN)

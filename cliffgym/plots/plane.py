@@ -59,6 +59,15 @@ def phase_figure(
     Raises:
         ValueError: The component is none of the diagram's.
         ImportError: matplotlib is not installed.
+
+    >>> import cliffgym
+    >>> from cliffgym.analysis import phase_diagram
+    >>> made = cliffgym.scenario("Cliff-Slacker-v0")
+    >>> tables = [made.components[name] for name in ("correct", "instructions", "effort")]
+    >>> diagram = phase_diagram(made.mdp, tables, (-1, 1), (-1, 1), components=made.components)
+    >>> figure = phase_figure(diagram, "instructions", x_label="weight of instructions", y_label="weight of effort")
+    >>> sorted(text.get_text() for text in figure.axes[0].texts)
+    ['instructions 0', 'instructions 1']
     """
     texts = [_text(cell, label) for cell in diagram.cells]
     areas = dict.fromkeys(texts, 0.0)

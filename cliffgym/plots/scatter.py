@@ -43,6 +43,10 @@ def lipschitz_figure(
         ValueError: No pairs, shapes or names differ, a measured value is negative, a bound is not > 0, or one is not
             finite.
         ImportError: matplotlib is not installed.
+
+    >>> figure = lipschitz_figure([0, 0.05, 0.1, 0.2], [0.1, 0.1, 0.1, 0.1])
+    >>> [line.get_label() for line in figure.axes[0].lines]
+    ['measured = bound', '4 pairs', 'measured 0: 1', 'above the bound: 1']
     """
     groups = _groups(measured, bound)
     bounds = np.concatenate([b for _, b in groups.values()])

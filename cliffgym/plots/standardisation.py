@@ -35,6 +35,14 @@ def standardisation_figure(
     Raises:
         ImportError: matplotlib is not installed.
         ValueError: There are more than four algorithms.
+
+    >>> import numpy as np
+    >>> bonuses = [0, 0.001, 0.1]
+    >>> odds = np.exp(np.array(bonuses) / 0.1)  # at temperature 0.1, of one format against each of three others
+    >>> shares = np.array([[0.2, 0.3], [0.9, 1], [1, 1]])  # of two seeds
+    >>> figure = standardisation_figure(bonuses, odds / (odds + 3), {"PPO": shares})
+    >>> figure.axes[0].lines[0].get_ydata().round(4).tolist()
+    [0.25, 0.2519, 0.4754]
     """
     if len(learned) > len(_LOOKS):
         raise ValueError(f"learned must have at most {len(_LOOKS)} algorithms, got {len(learned)}")

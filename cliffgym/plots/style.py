@@ -43,6 +43,10 @@ def new_figure(width: float, height: float, columns: int = 1) -> tuple["Figure",
 
     Raises:
         ImportError: matplotlib is not installed; the message names the extra that brings it.
+
+    >>> figure, axes = new_figure(8, 3, columns=2)
+    >>> figure.get_size_inches().tolist(), len(axes)
+    ([8.0, 3.0], 2)
     """
     try:
         import matplotlib as mpl
@@ -60,6 +64,14 @@ def save_figure(figure: "Figure", stem: str | os.PathLike[str]) -> list[Path]:
 
     Raises:
         ValueError: The stem is a folder.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> figure, (axes,) = new_figure(3, 2)
+    >>> _ = axes.step([-0.1, 0, 0.1], [0, 0, 1])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     [path.name for path in save_figure(figure, Path(folder, "cliff"))]
+    ['cliff.png', 'cliff.svg']
     """
     import matplotlib as mpl
 

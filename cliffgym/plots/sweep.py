@@ -78,6 +78,12 @@ def sweep_figure(
     Raises:
         ValueError: Shapes do not match, there are more than four series or none, or a logarithm has no value.
         ImportError: matplotlib is not installed.
+
+    >>> prices, answers = [0.25, 0.5, 0.75], [[1, 1], [1, 0], [0, 0]]  # two seeds each, on problems of difficulty 2
+    >>> exact = [0, 0.5, 0.5, 1], [1, 1, 0, 0]
+    >>> figure = sweep_figure(prices, *exact, {"PPO": answers}, xlabel="price of a thought (reward)", ylabel="accuracy")
+    >>> {line.get_label(): line.get_ydata().tolist() for line in figure.axes[0].lines}
+    {'exact optimum': [1.0, 1.0, 0.0, 0.0], 'PPO': [1.0, 1.0, 1.0, 0.0, 0.0, 0.0]}
     """
     places, curve = array("x", x), (array("exact_x", exact_x), array("exact_y", exact_y))
     series = {label: array(f"learned[{label!r}]", values) for label, values in learned.items()}

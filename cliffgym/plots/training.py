@@ -31,6 +31,11 @@ def training_figure(
     Raises:
         ValueError: Shapes do not match, there is no panel, a panel is empty, or there are more than four labels.
         ImportError: matplotlib is not installed.
+
+    >>> seeds = [[0, 1, 2], [0, 0, 1]]
+    >>> figure = training_figure([0, 256, 512], {"Slacker": {"PPO": seeds}}, ylabel="true return (reward)")
+    >>> figure.axes[0].lines[-1].get_ydata().tolist()  # the mean is drawn last
+    [0.0, 0.5, 1.5]
     """
     x = array("tokens", tokens)
     labels = list(dict.fromkeys(label for series in panels.values() for label in series))

@@ -71,6 +71,13 @@ def tree_figure(
         ValueError: A cycle can be reached from the root; the tree has more than 60 ends or is deeper than 14 steps; the
             root is terminal or no state; or a table has another shape.
         ImportError: matplotlib is not installed.
+
+    >>> import cliffgym
+    >>> made = cliffgym.scenario("Cliff-Slacker-v0", answers=2, instructions=1)
+    >>> optimum = cliffgym.optimal(made.mdp, made.reward("incomplete"))
+    >>> figure = tree_figure(made.mdp, optimum.policy, made.prompt_states[0], optimum.optimal_actions)
+    >>> [text.get_text() for text in figure.axes[0].texts][:4]  # on the edges
+    ['answer_0 1', 'answer_1 0', '= comply 0.5', '= ignore 0.5']
     """
     table = check_policy(mdp, policy)
     root = integer("root", root, 0, mdp.num_states - 1)

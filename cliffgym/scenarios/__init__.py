@@ -66,6 +66,9 @@ def parameter_names(id: str) -> tuple[str, ...]:
 
     Raises:
         ValueError: The id is unknown.
+
+    >>> parameter_names("Cliff-LengthPenalty-v0")
+    ('difficulties', 'max_length', 'budget', 'penalty', 'hidden_difficulty', 'gamma')
     """
     return tuple(inspect.signature(SCENARIOS[choice("id", id, SCENARIOS)]).parameters)
 

@@ -80,6 +80,14 @@ def garnet(
     back bit for bit, and rational arithmetic confirms the ties. With another gamma rewards are rounded, and ties hold
     up to that. At the defaults 10 states are tied under `incomplete` and none under `true`.
 
+        >>> import cliffgym
+        >>> for ties in (0, 0.1, 0.5):
+        ...     made = cliffgym.scenario("Cliff-Garnet-v0", ties=ties)
+        ...     print([len(cliffgym.optimal(made.mdp, made.reward(name)).tied_states) for name in made.rewards])
+        [0, 0]
+        [10, 0]
+        [50, 0]
+
     ## Version history
     v0: first version.
     """

@@ -63,6 +63,15 @@ def length_penalty(
     the accuracy of n thoughts is the share of problems with d <= n, and the cliffs move: at the defaults each thought
     up to the fourth is worth 1/4, so that length falls from 4 to 0 at once at a price of 1/4.
 
+        >>> import cliffgym
+        >>> from cliffgym.analysis import trace_weights
+        >>> for hidden in (False, True):
+        ...     made = cliffgym.scenario("Cliff-LengthPenalty-v0", hidden_difficulty=hidden)
+        ...     line = trace_weights(made, "length", -1.2, -0.1)
+        ...     print([round(point.position, 4) for point in line.breakpoints])
+        [-1.0, -0.5, -0.3333, -0.25]
+        [-0.25]
+
     ## Version history
     v0: first version.
     """
@@ -132,6 +141,15 @@ def length_control(
     Controllable reasoning (section 5 of arXiv:2507.20150): length-controlled policy optimisation pays a coefficient as
     small as 3e-4. The optimal length is the target where that is at least d, and d where it is less (as long as
     deviation_penalty · (d - target) < 1): a tie-breaker steers everything as long as there is nothing else to gain.
+
+        >>> import cliffgym
+        >>> for target in (2, 4, 8):
+        ...     made = cliffgym.scenario("Cliff-LengthControl-v0", difficulties=(3,), targets=(target,))
+        ...     policy = cliffgym.optimal(made.mdp, made.reward("true")).policy
+        ...     print(target, cliffgym.expected_components(made.mdp, made.components, policy)["length"])
+        2 3.0
+        4 4.0
+        8 8.0
 
     ## Version history
     v0: first version.

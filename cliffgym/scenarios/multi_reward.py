@@ -80,6 +80,16 @@ def multi_reward(
     Mixture and exclusion move what training decides only at shared prompts, in jumps. Where training leaves prompts
     out, a class's clear one among them, it leaves the policy there undetermined.
 
+        >>> import cliffgym
+        >>> for mixture in ((0.49, 0.26, 0.25), (0.5, 0.25, 0.25), (0.51, 0.24, 0.25)):
+        ...     made = cliffgym.scenario("Cliff-MultiReward-v0", mixture=mixture)
+        ...     best = cliffgym.optimal(made.mdp, made.reward("incomplete")).optimal_actions
+        ...     shared = made.prompt_states[4]  # that of safety and general
+        ...     print([answer for answer, optimal in zip(made.tokens, best[shared]) if optimal])
+        ['safe_complete']
+        ['refuse', 'safe_complete']
+        ['refuse']
+
     ## Negative control
     Clear prompts only (`ambiguity=(0, 0, 0)`): every prompt that is drawn has one optimal answer at any mixture, at
     least 0.1 away from a cliff in sup norm.

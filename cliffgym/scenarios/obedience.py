@@ -62,6 +62,16 @@ def obedience(
     correctness; beyond w = 1 the problem of difficulty 6 is given up (.75, .875, .75), beyond 2 also that of
     difficulty 5.
 
+        >>> import cliffgym
+        >>> for weight in (0.5, 1.5, 2.5):
+        ...     made = cliffgym.scenario("Cliff-Obedience-v0", obedience_weight=weight)
+        ...     policy = cliffgym.optimal(made.mdp, made.reward("true")).policy
+        ...     worth = cliffgym.expected_components(made.mdp, made.components, policy)
+        ...     print(f"weight {weight}: correct {worth['correct']:.2f}, soft {worth['soft']:.3f}")
+        weight 0.5: correct 1.00, soft 0.625
+        weight 1.5: correct 0.75, soft 0.875
+        weight 2.5: correct 0.50, soft 1.000
+
     ## Negative control
     A budget with slack: where d + instructions is at most the budget for every problem (`budget=8`), any w > 0 has all
     problems right and all instructions followed: as the weight grows from 0, no cliff is met. (The order of tokens

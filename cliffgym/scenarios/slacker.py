@@ -59,6 +59,16 @@ def slacker(
     suboptimal for what was meant. At the defaults the incomplete optimum is 1 with 12 tied states; the true return of
     policies that attain it spans [1, 2]; under `lazy`, however small the cost, slacking is the only optimum.
 
+        >>> import cliffgym
+        >>> from cliffgym.analysis import regret_interval
+        >>> made = cliffgym.scenario("Cliff-Slacker-v0")
+        >>> for name in made.rewards:
+        ...     worth = regret_interval(made.mdp, made.reward(name), made.reward("true"))
+        ...     print(name, worth.worst, worth.best)
+        incomplete 1.0 2.0
+        true 2.0 2.0
+        lazy 1.0 1.0
+
     ## Version history
     v0: first version.
     """

@@ -61,6 +61,14 @@ def sophistry(
     approval and correctness are both 0.8; at 0.9 they are .940 and .400, against .803 and .600 for a policy that tosses
     a coin for each token.
 
+        >>> import cliffgym
+        >>> from cliffgym.analysis import trace_weights
+        >>> line = trace_weights(cliffgym.scenario("Cliff-Sophistry-v0"), "fooled", 0, 1, "incomplete")
+        >>> [round(point.position, 4) for point in line.breakpoints]
+        [0.25, 0.6667, 0.875]
+        >>> [round(segment.components["correct"], 4) for segment in line.segments]
+        [0.8, 0.7667, 0.6333, 0.4]
+
     ## Version history
     v0: first version.
     """

@@ -53,6 +53,15 @@ def spurious_reasoning(*, steps: int = 3, fooled_share: float = 0.8, gamma: floa
     A grader that sees through bluffs at least sometimes: under `process` with b < 1, `derive` is the only optimum in
     every state, and at gamma = 1 the cliff is at a distance of (1 - b)/(2 L²) in sup norm. At b = 1 the tie is back.
 
+        >>> import cliffgym
+        >>> from cliffgym.analysis import cliff_radius
+        >>> for share in (0.8, 0.99, 1.0):
+        ...     made = cliffgym.scenario("Cliff-SpuriousReasoning-v0", fooled_share=share)
+        ...     print(share, round(cliff_radius(made.mdp, made.reward("process")).radius, 6))
+        0.8 0.011111
+        0.99 0.000556
+        1.0 0.0
+
     ## Version history
     v0: first version.
     """

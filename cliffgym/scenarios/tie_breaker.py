@@ -59,6 +59,16 @@ def tie_breaker(
     variation by (m - 1)/m as the bonus rises from 0, by 1/m as it falls. With entropy at temperature alpha the
     probability of the target is e^(bonus/alpha) / (e^(bonus/alpha) + m - 1): no cliff, but a slope of 1/alpha.
 
+        >>> import cliffgym
+        >>> for bonus in (-1e-6, 0, 1e-6):
+        ...     made = cliffgym.scenario("Cliff-TieBreaker-v0", bonus=bonus)
+        ...     policy = cliffgym.optimal(made.mdp, made.reward("true")).policy
+        ...     share = cliffgym.expected_components(made.mdp, made.components, policy)["target_format"]
+        ...     print(f"bonus {bonus:g}: target format in {share:.2f} of traces")
+        bonus -1e-06: target format in 0.00 of traces
+        bonus 0: target format in 0.25 of traces
+        bonus 1e-06: target format in 1.00 of traces
+
     ## Version history
     v0: first version.
     """

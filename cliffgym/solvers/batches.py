@@ -36,6 +36,15 @@ class OptimumBatch(ReadOnlyArrays):
         expected_return: (N,).
         tolerance: (N,).
         terminal: (S,) the MDP's terminal states.
+
+    >>> import cliffgym
+    >>> made = cliffgym.scenario("Cliff-LengthPenalty-v0")  # difficulties 1 to 4
+    >>> rewards = [made.reward({"correct": 1, "length": -price}) for price in (0.2, 0.3, 0.4, 0.6)]
+    >>> optima = optimal_batch(made.mdp, rewards)
+    >>> optima.q_values.shape, optima.expected_return.round(12).tolist()
+    ((4, 76, 2), [0.5, 0.3, 0.2, 0.1])
+    >>> [cliffgym.expected_components(made.mdp, made.components, one.policy)["correct"] for one in optima]
+    [1.0, 0.75, 0.5, 0.25]
     """
 
     state_values: NDArray[np.float64]
@@ -81,6 +90,14 @@ class SoftOptimumBatch(ReadOnlyArrays):
         expected_return: (N,).
         soft_return: (N,).
         temperature: (N,).
+
+    >>> import cliffgym
+    >>> classes = cliffgym.scenario("Cliff-MultiReward-v0")
+    >>> solutions = soft_batch(classes.mdp, [classes.reward("incomplete")] * 2, temperature=[1e6, 1e-3])
+    >>> solutions.policy[0, 0].round(3).tolist(), solutions.policy[1, 0].round(3).tolist()  # a prompt about safety
+    ([0.333, 0.333, 0.333], [1.0, 0.0, 0.0])
+    >>> [round(solution.expected_return, 3) for solution in solutions]  # of the uniform policy, and of an optimal one
+    [0.583, 0.875]
     """
 
     policy: NDArray[np.float64]

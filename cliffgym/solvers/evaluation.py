@@ -25,6 +25,14 @@ class Evaluation(ReadOnlyArrays):
         state_values: (S,) expected discounted reward from each state, in units of reward.
         q_values: (S, A) the same after taking an action and then following the policy; illegal actions included.
         expected_return: `state_values` averaged over the initial states.
+
+    >>> import cliffgym
+    >>> breaker = cliffgym.scenario("Cliff-TieBreaker-v0", bonus=0.1)
+    >>> found = evaluate(breaker.mdp, breaker.reward("true"), cliffgym.uniform_policy(breaker.mdp))
+    >>> found.q_values[0].round(3).tolist()  # one of three answers, then json by one chance in four
+    [1.025, 0.025, 0.025, 0.0, 0.0, 0.0, 0.0]
+    >>> round(float(found.state_values[0]), 4), round(found.expected_return, 4)
+    (0.3583, 0.3583)
     """
 
     state_values: NDArray[np.float64]
@@ -75,6 +83,14 @@ def occupancy(mdp: TabularMDP, policy: ArrayLike, *, kernel: str = "auto") -> ND
     Raises:
         ValueError: The policy has the wrong shape or a row does not sum to 1; or there is no such kernel.
         ArithmeticError, ImportError: As `optimal`.
+
+    >>> import cliffgym
+    >>> made = cliffgym.scenario("Cliff-LengthPenalty-v0", difficulties=(2,), penalty=0.02)
+    >>> visits = occupancy(made.mdp, cliffgym.optimal(made.mdp, made.reward("true")).policy)
+    >>> visits.sum(axis=0).tolist(), made.mdp.action_names
+    ([2.0, 1.0], ('think', 'answer'))
+    >>> round(float((visits * made.reward("true")).sum()), 12)  # 1 less two thoughts at 0.02
+    0.96
     """
     policy = check_policy(mdp, policy)
     return state_visits(mdp, policy, chosen_kernel(kernel, mdp))[:, None] * policy
@@ -93,6 +109,12 @@ def expected_components(mdp: TabularMDP, components: RewardComponents, policy: A
 
     Raises:
         ValueError: Shapes disagree or a row of the policy does not sum to 1.
+
+    >>> import cliffgym
+    >>> obedience = cliffgym.scenario("Cliff-Obedience-v0")
+    >>> found = expected_components(obedience.mdp, obedience.components, cliffgym.uniform_policy(obedience.mdp))
+    >>> {name: round(found[name], 4) for name in ("correct", "soft", "hard")}
+    {'correct': 0.3398, 'soft': 0.9375, 'hard': 0.8906}
     """
     visits = occupancy(mdp, policy)
     if components.table.shape[1:] != visits.shape:

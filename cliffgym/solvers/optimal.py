@@ -43,6 +43,14 @@ class Optimum(ReadOnlyArrays):
         expected_return: Optimal values averaged over the initial states.
         tolerance: The gap, in units of reward, up to which actions count as tied.
         terminal: (S,) the MDP's terminal states.
+
+    >>> import cliffgym
+    >>> spurious = cliffgym.scenario("Cliff-SpuriousReasoning-v0")  # three steps: derive, bluff or blunder
+    >>> optimum = optimal(spurious.mdp, spurious.reward("incomplete"))
+    >>> optimum.action_gaps[0].tolist(), optimum.policy[0].tolist()
+    ([0.0, 0.0, 1.0], [0.5, 0.5, 0.0])
+    >>> len(optimum.tied_states)  # all 1 + 3 + 9 beginnings: after a blunder nothing matters
+    13
     """
 
     state_values: NDArray[np.float64]

@@ -50,6 +50,14 @@ class ParetoFront(ReadOnlyArrays):
     Attributes:
         names: K objectives.
         values: (n, K) their expected discounted sums, the first objective falling.
+
+    >>> import cliffgym
+    >>> made = cliffgym.scenario("Cliff-LengthPenalty-v0", difficulties=(1, 4))
+    >>> front = pareto_front(made.mdp, made.components, {"correct": 1, "length": -1})
+    >>> front.names, front.values.tolist()
+    (('correct', 'length'), [[1.0, -2.5], [0.5, -0.5], [0.0, 0.0]])
+    >>> cliffgym.expected_components(made.mdp, made.components, front.policy(1))["length"]  # thinks once, or not at all
+    0.5
     """
 
     names: tuple[str, ...]

@@ -20,6 +20,15 @@ def check_policy(mdp: TabularMDP, policy: ArrayLike, name: str = "policy") -> ND
     Raises:
         ValueError: The shape is not (S, A), or a row is not a probability distribution.
         TypeError: The entries are not numbers.
+
+    >>> mdp = TabularMDP.from_dense([[[0, 1], [0, 1]], [[0, 1], [0, 1]]], [1, 0], [False, True], gamma=1.0)
+    >>> check_policy(mdp, [[0.25, 0.75], [1, 0]])
+    array([[0.25, 0.75],
+           [1.  , 0.  ]])
+    >>> check_policy(mdp, [[0.25, 0.5], [1, 0]])
+    Traceback (most recent call last):
+        ...
+    ValueError: policy must sum to 1 in each state, got 0.75 at state 0
     """
     table = array(name, policy)
     shape = (mdp.num_states, mdp.num_actions)
@@ -41,7 +50,13 @@ def check_policy(mdp: TabularMDP, policy: ArrayLike, name: str = "policy") -> ND
 
 
 def uniform_policy(mdp: TabularMDP) -> NDArray[np.float64]:
-    """(S, A) the policy that draws among legal actions with equal probability."""
+    """(S, A) the policy that draws among legal actions with equal probability.
+
+    >>> import cliffgym
+    >>> slacker = cliffgym.scenario("Cliff-Slacker-v0", answers=2)
+    >>> slacker.mdp.action_names, uniform_policy(slacker.mdp)[0].tolist()  # a trace begins with an answer
+    (('answer_0', 'answer_1', 'comply', 'ignore'), [0.5, 0.5, 0.0, 0.0])
+    """
     return uniform_over(mdp.action_mask)
 
 

@@ -44,6 +44,18 @@ class QuantalResponse(ReadOnlyArrays):
         q_values: (S, A) the same after one action; illegal actions included.
         expected_return: `state_values` averaged over the initial states.
         temperature: The coefficient of entropy, or of the KL divergence.
+
+    `soft` also values that a right answer leaves four ways to go on, and so answers right more often:
+
+    >>> import math
+    >>> import cliffgym
+    >>> slacker = cliffgym.scenario("Cliff-Slacker-v0")
+    >>> reward, temperature = slacker.reward("incomplete"), 1 / math.log(2)  # a gap of 1 makes odds of 2 to 1
+    >>> found = quantal_response(slacker.mdp, reward, temperature)
+    >>> found.policy[0].round(12).tolist(), round(found.expected_return, 12)
+    ([0.5, 0.25, 0.25, 0.0, 0.0], 0.5)
+    >>> cliffgym.soft(slacker.mdp, reward, temperature).policy[0].round(12).tolist()
+    [0.8, 0.1, 0.1, 0.0, 0.0]
     """
 
     policy: NDArray[np.float64]

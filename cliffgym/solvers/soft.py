@@ -43,6 +43,15 @@ class SoftOptimum(ReadOnlyArrays):
         expected_return: What the policy earns in plain reward, without the regulariser, from the initial states.
         soft_return: The regularised values averaged over the initial states.
         temperature: The coefficient of entropy, or of the KL divergence.
+
+    >>> import math
+    >>> import cliffgym
+    >>> coin = cliffgym.TabularMDP.from_dense([[[0, 1], [0, 1]], [[0, 1], [0, 1]]], [1, 0], [False, True], gamma=1.0)
+    >>> solution = soft(coin, [[1, 0], [0, 0]], temperature=1 / math.log(3))  # a gap of 1 makes odds of 3 to 1
+    >>> solution.policy[0].round(12).tolist(), round(solution.expected_return, 12)
+    ([0.75, 0.25], 0.75)
+    >>> round(solution.soft_return, 6)  # log 4 / log 3
+    1.26186
     """
 
     policy: NDArray[np.float64]

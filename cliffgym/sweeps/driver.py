@@ -40,6 +40,10 @@ class Report:
         failed: Ids of those that are there and failed.
         missing: Ids of those that are not there.
         stopped: Why the sweep stopped before its end, or None.
+
+    >>> report = Report(planned=10, done=8, failed=("1a",), missing=("2b",), stopped=None)
+    >>> report.exit_status, Report(10, 9, ("1a",), (), None).exit_status
+    (3, 2)
     """
 
     planned: int
@@ -90,6 +94,26 @@ def run_jobs(
             goes with a number of workers.
         TypeError: A job is not plain data.
         OSError: The ledger cannot be opened or written, or the scheduler cannot be reached.
+
+    Threads start quickest, and have the function at hand; without `scheduler` there are processes, which import it.
+
+    >>> import cliffgym, os, tempfile
+    >>> from distributed import LocalCluster
+    >>> def optimum(content):
+    ...     made = cliffgym.scenario("Cliff-TieBreaker-v0", bonus=content["bonus"])
+    ...     return round(cliffgym.optimal(made.mdp, made.reward("true")).expected_return, 6)
+    >>> jobs = [Job({"bonus": 0.1}), Job({"bonus": 0.2}), Job({"malus": 0.1})]  # the last has no bonus to look up
+    >>> with tempfile.TemporaryDirectory() as folder, LocalCluster(
+    ...     n_workers=1, processes=False, protocol="tcp", host="127.0.0.1", dashboard_address="127.0.0.1:0"
+    ... ) as cluster:
+    ...     path = os.path.join(folder, "ledger.sqlite")
+    ...     report = run_jobs(jobs, optimum, path, scheduler=cluster.scheduler_address, progress=False)
+    ...     with Ledger.reading(path) as ledger:
+    ...         rows = list(ledger.rows())
+    >>> report.done, len(report.failed), report.exit_status
+    (2, 1, 2)
+    >>> sorted(row.result or row.error for row in rows)
+    ['1.1', '1.2', "KeyError: 'bonus'"]
     """
     if scheduler is not None and workers is not None:
         raise ValueError(f"workers must be left out with a scheduler, which has its own, got {workers!r}")

@@ -30,6 +30,17 @@ def export(rows: Iterable[Row], path: str | os.PathLike[str]) -> None:
         ValueError: It has another end.
         ImportError: pyarrow, which Parquet takes, is not installed.
         OSError: The file cannot be written.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> facts = {"wall_time": 0.25, "machine": "{}", "versions": "{}", "finished": "2026-01-01T00:00:00.000+00:00"}
+    >>> row = Row("1a", '{"seed": 0, "env": {"bonus": 0.1}}', "done", '{"correct": 1.0}', None, None, **facts)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "runs.csv")
+    ...     export([row], path)
+    ...     print(path.read_text())
+    id,status,error,seed,env.bonus,correct,wall_time,finished
+    1a,done,,0,0.1,1.0,0.25,2026-01-01T00:00:00.000+00:00
     """
     kind = check_format(path)
     records = [_flat(row) for row in rows]

@@ -22,6 +22,12 @@ class Job:
             id, and workers that have others are refused.
         batch: Jobs that take milliseconds share a name here: as many of one name as take about half a second are sent
             to a worker together. None for work that is worth a task of its own.
+
+    >>> job, same = Job({"seed": 1, "bonus": 0.1}), Job({"bonus": 0.1, "seed": 1.0})
+    >>> job.text, job.id == same.id
+    ('{"bonus": 0.1, "seed": 1}', True)
+    >>> len({Job({"seed": seed}, packages=("numpy",)).id for seed in range(3)}), list(job.versions)
+    (3, ['cliffgym'])
     """
 
     content: Mapping[str, Any]

@@ -48,6 +48,12 @@ class Row:
         finished: When it ended, UTC, in ISO 8601.
         machine: The worker's, JSON.
         versions: Of the worker's packages, JSON.
+
+    >>> import json
+    >>> facts = {"machine": "{}", "versions": "{}", "finished": "2026-01-01T00:00:00.000+00:00"}
+    >>> row = Row("1a", '{"seed": 0}', "done", '{"correct": 1.0}', None, None, wall_time=0.25, **facts)
+    >>> json.loads(row.job)["seed"], json.loads(row.result)["correct"]
+    (0, 1.0)
     """
 
     id: str
@@ -72,6 +78,21 @@ class Ledger:
     Args:
         connection: To the database.
         path: Its file.
+
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> facts = {"wall_time": 0.25, "machine": "{}", "versions": "{}", "finished": "2026-01-01T00:00:00.000+00:00"}
+    >>> failed = Row("1a", '{"seed": 0}', "failed", None, "ValueError: bad seed", None, **facts)
+    >>> done = Row("1a", '{"seed": 0}', "done", "1.5", None, None, **facts)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "ledger.sqlite")
+    ...     with Ledger.writing(path) as ledger:
+    ...         ledger.add([failed])
+    ...         ledger.add([done])  # tried again
+    ...         ledger.add([failed])  # what is done stays
+    ...     with Ledger.reading(path) as ledger:
+    ...         print(ledger.statuses(), [row.result for row in ledger.rows()])
+    {'1a': 'done'} ['1.5']
     """
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:

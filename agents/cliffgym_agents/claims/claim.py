@@ -25,6 +25,16 @@ class Judgement:
         found: The decisive figures in a sentence or two.
         header: Columns of the table.
         rows: Its rows: text and numbers.
+
+    >>> from cliffgym_agents.claims import CLAIMS
+    >>> true_returns = {"incomplete": (1.1, 1.5, 1.9), "true": (2.0, 2.0, 2.0), "lazy": (1.0, 1.0, 1.0)}
+    >>> found = {
+    ...     (reward,): [Result({"true_return": value, "effort": 1.0}) for value in values]
+    ...     for reward, values in true_returns.items()
+    ... }
+    >>> judgement = CLAIMS["slacker"].judge(found)  # three agents for each reward, made up
+    >>> judgement.verdict, judgement.header[:2], judgement.rows[0][:2]
+    ('pass', ('trained on', 'measure'), ['incomplete', 'true_return'])
     """
 
     verdict: Verdict
@@ -50,6 +60,13 @@ class Claim:
         draw: From what was found to a figure, or None.
         close: Whether the verdict hangs on one seed or two, which another machine's rounding may decide otherwise: it
             is published, but not compared with.
+
+    >>> from cliffgym_agents.claims import CLAIMS
+    >>> claim = CLAIMS["slacker"]
+    >>> claim.control
+    'Trained on `true`, every agent is above 1.95.'
+    >>> {setting: len(runs) for setting, runs in claim.runs(quick=False).items()}
+    {('incomplete',): 10, ('true',): 10, ('lazy',): 10}
     """
 
     id: str

@@ -20,6 +20,9 @@ def softmax(values: ArrayLike, temperature: float) -> NDArray[np.float64]:
 
     Raises:
         ValueError: The values are malformed, or the temperature is not > 0.
+
+    >>> softmax([0, 0, 0.1, 0], temperature=0.1).round(4).tolist()  # e / (e + 3) for the third
+    [0.1749, 0.1749, 0.4754, 0.1749]
     """
     values = check_vector("values", values)
     weights = np.exp((values - values.max()) / positive("temperature", temperature))
@@ -73,6 +76,10 @@ class SoftmaxNorm:
     Attributes:
         norm: The largest L1 speed per unit of sup norm, at most 1/alpha.
         subset: (A,) True for the actions to raise, all others being lowered: the fastest direction.
+
+    >>> found = softmax_norm([0.75, 0.125, 0.125], temperature=0.5)
+    >>> found.norm, found.subset.tolist()  # 4 · 1/4 · 3/4 / 0.5
+    (1.5, [False, True, True])
     """
 
     norm: float

@@ -33,6 +33,16 @@ class StatementCheck:
         conclusion: Whether what the statement claims is true of this case, its hypotheses aside.
         witness: What the claim rests on: a reward that was constructed, or the first (state, action) found; or None.
         details: Further quantities by name, such as a sharper bound.
+
+    >>> import cliffgym
+    >>> from cliffgym.analysis.bounds import policy_constancy, values_lipschitz
+    >>> near, far = (cliffgym.scenario("Cliff-TieBreaker-v0", bonus=bonus) for bonus in (0.25, 0.75))
+    >>> check = values_lipschitz(near.mdp, near.reward("true"), far.reward("true"))
+    >>> check.verdict, check.measured, check.bound, check.ratio  # a trace has two tokens; only one of them is paid
+    ('holds', 0.5, 1.0, 0.5)
+    >>> check = policy_constancy(near.mdp, near.reward("incomplete"), near.reward("true"))
+    >>> check.verdict, check.unmet
+    ('not applicable', ('the optimum at R0 is unique', 'R is within the cliff radius of R0'))
     """
 
     statement: str

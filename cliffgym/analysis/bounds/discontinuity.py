@@ -146,6 +146,13 @@ def tie_breaking(
         ValueError: As `deterministic_jump`; or `over` is not optimal, the same action, or given without a state.
 
     Source: arXiv:2507.20150, Proposition 3.2. The paper raises a2 by epsilon/(1 + gamma); epsilon will do.
+
+    >>> import cliffgym
+    >>> spurious = cliffgym.scenario("Cliff-SpuriousReasoning-v0")
+    >>> derive, bluff = (spurious.mdp.action_names.index(name) for name in ("derive", "bluff"))
+    >>> check = tie_breaking(spurious.mdp, spurious.reward("incomplete"), 1e-6, state=0, action=bluff, over=derive)
+    >>> check.verdict, f"{check.details['margin']:.2e}"
+    ('holds', '1.00e-06')
     """
     if over is not None and state is None:
         raise ValueError(f"state must be given if over is, got None and over {over!r}")

@@ -92,6 +92,14 @@ def effective_values_lipschitz(
         TypeError, ValueError: As either.
 
     Source: arXiv:2507.20150, Proposition 4.3.
+
+    >>> import cliffgym
+    >>> scores = {"safety": (1, 0.5, 0)}, {"safety": (1.25, 0.5, 0)}  # what the model of one class pays
+    >>> first, second = (cliffgym.scenario("Cliff-MultiReward-v0", scores=given).hidden for given in scores)
+    >>> models = [hidden.class_rewards(hidden.components["class_score"]) for hidden in (first, second)]
+    >>> check = effective_values_lipschitz(first.seen.mdp, *models, first.class_weights)
+    >>> check.verdict, round(check.measured, 12), round(check.bound, 12)
+    ('holds', 0.25, 0.25)
     """
     pair = _pair(mdp, components, other, weights)
     return values_check("Proposition 4.3", pair.hypotheses, mdp, pair.reward, pair.other, pair.distance)
@@ -121,6 +129,16 @@ def effective_actions_inclusion(
         TypeError, ValueError: As either.
 
     Source: arXiv:2507.20150, Lemma 4.4.
+
+    >>> import cliffgym
+    >>> breaker = cliffgym.scenario("Cliff-TieBreaker-v0")
+    >>> parts, weights = breaker.components, {"correct": 0.75, "target_format": 0.25}
+    >>> for factor in (1.05, 1.1):
+    ...     louder = cliffgym.RewardComponents(parts.names, factor * parts.table)
+    ...     check = effective_actions_inclusion(breaker.mdp, parts, louder, weights)
+    ...     print(check.verdict, round(check.details["distance"], 12), round(check.details["radius"], 12))
+    holds 0.05 0.0625
+    not applicable 0.1 0.0625
     """
     pair = _pair(mdp, components, other, weights)
     return inclusion_check("Lemma 4.4", pair.hypotheses, mdp, pair.reward, pair.other, pair.distance, tie_tolerance)
@@ -150,6 +168,16 @@ def effective_policy_constancy(
         TypeError, ValueError: As either.
 
     Source: arXiv:2507.20150, Proposition 4.5.
+
+    >>> import cliffgym
+    >>> breaker = cliffgym.scenario("Cliff-TieBreaker-v0")
+    >>> parts, weights = breaker.components, {"correct": 0.75, "target_format": 0.25}
+    >>> for factor in (1.1, 1.2):
+    ...     louder = cliffgym.RewardComponents(parts.names, factor * parts.table)
+    ...     check = effective_policy_constancy(breaker.mdp, parts, louder, weights)
+    ...     print(check.verdict, round(check.details["distance"], 12), round(check.details["radius"], 12))
+    holds 0.1 0.125
+    not applicable 0.2 0.125
     """
     pair = _pair(mdp, components, other, weights)
     return constancy_check(

@@ -162,6 +162,12 @@ class TightExample:
         mdp: Three states: a start with two actions, and the two states they lead to, which are never left.
         reward: (3, 2) R1.
         other: (3, 2) R2.
+
+    >>> example = tight_example(epsilon=0.5, gamma=0.9)
+    >>> example.mdp.state_names, example.reward.tolist()
+    (('start', 'first', 'second'), [[-0.25, 0.25], [-0.25, -0.25], [0.25, 0.25]])
+    >>> [optimal(example.mdp, reward).policy[0].tolist() for reward in (example.reward, example.other)]
+    [[0.0, 1.0], [1.0, 0.0]]
     """
 
     mdp: TabularMDP
@@ -182,6 +188,15 @@ def tight_example(epsilon: float, gamma: float) -> TightExample:
 
     Raises:
         ValueError: epsilon is not > 0, or gamma is outside [0, 1).
+
+    >>> example = tight_example(epsilon=0.1, gamma=0.9)
+    >>> for temperature in (2.0, 0.5, 0.1):
+    ...     first, second = (soft(example.mdp, table, temperature) for table in (example.reward, example.other))
+    ...     moved = total_variation(first.policy, second.policy).max()
+    ...     print(f"{moved:.6f} {math.tanh(0.1 / (2 * temperature * (1 - 0.9))):.6f}")
+    0.244919 0.244919
+    0.761594 0.761594
+    0.999909 0.999909
     """
     epsilon, gamma = positive("epsilon", epsilon), number("gamma", gamma, 0)
     if gamma >= 1:
