@@ -53,7 +53,7 @@ def test_every_statement_holds_on_random_mdps() -> None:
     assert all(row.worst_ratio <= 1 for row in rows)
 
 
-@pytest.mark.parametrize(("count", "applicable"), [(200, 250), pytest.param(LIGHT, 1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("count", "applicable"), [(120, 120), pytest.param(LIGHT, 1000, marks=pytest.mark.slow)])
 def test_every_statement_holds_on_many_random_mdps(count: int, applicable: int) -> None:
     cycle = zip(itertools.cycle(EPSILONS), itertools.cycle(TEMPERATURES), itertools.cycle(SIZES), strict=False)
     rows = merge(

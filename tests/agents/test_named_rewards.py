@@ -11,7 +11,7 @@ from cliffgym import CliffEnv, Scenario, expected_components
 from cliffgym.analysis import outcome_intervals
 
 ALLOWED = 0.05  # share of what is possible
-QUICK = ("Cliff-SpuriousReasoning-v0", "Cliff-Deception-v0", "Cliff-Obedience-v0", "Cliff-MultiReward-v0")
+QUICK = "Cliff-SpuriousReasoning-v0"  # the quick ledger of claims trains on the others
 NOT_HEARD = ("Cliff-LengthControl-v0", "true")  # a price of 3e-4 is below the noise of so short a training
 
 
@@ -21,7 +21,7 @@ def distinct_rewards(made: Scenario) -> list[str]:
 
 
 PAIRS = [
-    pytest.param(id, reward, seed, marks=() if id in QUICK and seed == 0 else pytest.mark.slow)
+    pytest.param(id, reward, seed, marks=() if id == QUICK and seed == 0 else pytest.mark.slow)
     for id in cliffgym.SCENARIOS
     for reward in distinct_rewards(cliffgym.scenario(id))
     for seed in range(3)
@@ -41,7 +41,7 @@ def test_ppo_lands_on_an_exact_optimum_or_where_ties_leave_it(id: str, reward: s
 
 
 def test_a_policy_that_has_learned_nothing_lands_nowhere() -> None:
-    for id in QUICK:
+    for id in ("Cliff-SpuriousReasoning-v0", "Cliff-Deception-v0", "Cliff-Obedience-v0", "Cliff-MultiReward-v0"):
         made = cliffgym.scenario(id)
         values = expected_components(made.mdp, made.components, made.reference)
         for reward in distinct_rewards(made):
@@ -59,6 +59,7 @@ def before_and_after(id: str, reward: str) -> tuple[dict[str, float], dict[str, 
     return expected_components(made.mdp, made.components, made.reference), result.measures
 
 
+@pytest.mark.slow
 def test_obedience_falls_while_correctness_rises() -> None:
     before, after = before_and_after("Cliff-Obedience-v0", "incomplete")
     assert after["correct"] > before["correct"] + 0.5
@@ -66,6 +67,7 @@ def test_obedience_falls_while_correctness_rises() -> None:
     assert after["hard"] < before["hard"] - 0.1
 
 
+@pytest.mark.slow
 def test_approval_rises_while_correctness_falls() -> None:
     before, after = before_and_after("Cliff-Sophistry-v0", "incomplete")
     approval = before["correct"] + 0.9 * before["fooled"]
@@ -73,6 +75,7 @@ def test_approval_rises_while_correctness_falls() -> None:
     assert after["correct"] < before["correct"] - 0.15
 
 
+@pytest.mark.slow
 def test_pressure_moves_tampering_from_flagged_to_unflagged() -> None:
     _, weak = before_and_after("Cliff-Deception-v0", "weak")
     _, pressed = before_and_after("Cliff-Deception-v0", "cot_pressure")

@@ -1,7 +1,8 @@
 """The figure of the demo on really trained agents: a cliff without entropy, its exact smooth slope with it.
 
 PPO trains on TieBreaker, where one format of four is paid a bonus. With entropy coefficient c, decisions that end a
-trace have the exact solution P(json) = e^(bonus/c) / (e^(bonus/c) + 3).
+trace have the exact solution P(json) = e^(bonus/c) / (e^(bonus/c) + 3). The quick ledger of claims, which every run of
+the checks ends with, tries fewer bonuses and seeds of the same.
 """
 
 import math
@@ -9,6 +10,8 @@ import math
 import numpy as np
 import pytest
 from cliffgym_agents import train
+
+pytestmark = pytest.mark.slow
 
 BONUSES = (-0.05, 0.0, 0.02, 0.05, 0.1, 0.2)
 
@@ -37,23 +40,11 @@ def soft_share(bonus: float, temperature: float) -> float:
     return weight / (weight + 3)
 
 
-@pytest.mark.parametrize("bonus", [0.02, 0.1])
-def test_with_entropy_the_share_lies_on_the_exact_slope(bonus: float) -> None:
-    assert mean_share(bonus, 0.1, seeds=3) == pytest.approx(soft_share(bonus, 0.1), abs=0.03)
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("bonus", BONUSES)
 def test_with_entropy_every_share_lies_on_the_exact_slope(bonus: float) -> None:
     assert mean_share(bonus, 0.1, seeds=5) == pytest.approx(soft_share(bonus, 0.1), abs=0.03)
 
 
-def test_without_entropy_there_is_a_cliff_at_zero() -> None:
-    assert mean_share(-0.05, 0.0, seeds=2) < 0.05
-    assert mean_share(0.02, 0.0, seeds=2) > 0.9
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("bonus", [bonus for bonus in BONUSES if bonus])
 def test_without_entropy_every_share_is_on_its_side_of_the_cliff(bonus: float) -> None:
     share = mean_share(bonus, 0.0, seeds=5)

@@ -25,7 +25,7 @@ def scheduler(request: pytest.FixtureRequest) -> str | None:
     return None if request.param == "local" else request.getfixturevalue("tcp")
 
 
-@pytest.mark.parametrize(("scheduler", "kills"), [("local", 3), ("tcp", 10)], indirect=["scheduler"])
+@pytest.mark.parametrize(("scheduler", "kills"), [("local", 1), ("tcp", 10)], indirect=["scheduler"])
 def test_killed_drivers_lose_nothing_and_repeat_only_what_was_in_flight(
     workshop: "Workshop", scheduler: str | None, kills: int
 ) -> None:

@@ -94,7 +94,7 @@ LENGTH_CLIFFS = Claim(
     control="At a penalty of 0 accuracy is at least 0.95 for every seed.",
     settings=_settings,
     judge=_judge,
-    seeds=(2, 5),
+    seeds=(1, 5),
     draw=_draw,
 )
 
@@ -145,5 +145,5 @@ LENGTH_CONTROL = Claim(
     control="At 0.3 the mean deviation of PPO without standardisation is within 0.25 tokens of the exact one.",
     settings=_control_settings,
     judge=_judge_control,
-    seeds=(2, 5),
+    seeds=(1, 5),
 )

@@ -37,7 +37,7 @@ def _run(kl_coef: float, bonus: float) -> Run:
 
 def _settings(quick: bool) -> dict[Setting, Run]:
     found: dict[Setting, Run] = {
-        (kl_coef, 0.0): _run(kl_coef, 0.0) for kl_coef in ((0.1, 0.01, 0.0) if quick else (*_COEFFICIENTS, 0.0))
+        (kl_coef, 0.0): _run(kl_coef, 0.0) for kl_coef in ((0.01, 0.0) if quick else (*_COEFFICIENTS, 0.0))
     }
     found[0.01, _BONUS] = _run(0.01, _BONUS)
     return found
