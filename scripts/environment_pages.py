@@ -8,6 +8,7 @@ import argparse
 import dataclasses
 import inspect
 import math
+import re
 import shlex
 import sys
 from collections.abc import Iterable, Sequence
@@ -28,6 +29,7 @@ from cliffgym.files import atomic_write
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "environments"
 INDEX = "README.md"
 ROUNDING = 1e-9  # what is less is rounding
+EXAMPLE = re.compile(r"(?:^    .*\n?)+", re.MULTILINE)
 TEMPERATURES, POINTS = (0.01, 0.03, 0.1), 401  # of the soft curves, as `cliffgym cliffs` draws them
 
 
@@ -262,6 +264,12 @@ def cliff_table(made: Scenario, walk: Walk) -> list[str]:
     ]
 
 
+def described(id: str) -> str:
+    """The docstring of a scenario, whose examples become blocks that say what language they are in."""
+    text = inspect.getdoc(SCENARIOS[id]) or ""
+    return EXAMPLE.sub(lambda found: f"```pycon\n{inspect.cleandoc(found[0])}\n```\n", text)
+
+
 def page(id: str) -> str:
     """The text of an environment's page."""
     made = scenario(id)
@@ -270,7 +278,7 @@ def page(id: str) -> str:
     parts = [
         f"# {id}",
         f"[All environments]({INDEX}) · written by `scripts/environment_pages`",
-        inspect.getdoc(SCENARIOS[id]) or "",
+        described(id),
         "## At the defaults",
         defaults(made),
         "### Rewards",
