@@ -29,21 +29,29 @@ def connect(scheduler: str | None, num_workers: int) -> Iterator[Client]:
         with _quiet(), _reached(scheduler) as client:
             yield client
         return
-    with (
-        _quiet(),
-        LocalCluster(
-            n_workers=num_workers,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            memory_limit=0,  # Dask would stop workers that hold torch for holding too much; none holds data of Dask's
-            scheduler_kwargs={"allowed_failures": 0},  # the driver itself tries again what a worker died of
-            silence_logs=_SILENT,
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
+    with _quiet(), _own_cluster(num_workers) as cluster, Client(cluster, set_as_default=False) as client:
         yield client
+
+
+@contextlib.contextmanager
+def _own_cluster(num_workers: int) -> Iterator[LocalCluster]:
+    cluster = LocalCluster(
+        n_workers=num_workers,
+        threads_per_worker=1,
+        processes=True,
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+        memory_limit=0,  # Dask would stop workers that hold torch for holding too much; none holds data of Dask's
+        scheduler_kwargs={"allowed_failures": 0},  # the driver itself tries again what a worker died of
+        silence_logs=_SILENT,
+    )
+    try:
+        yield cluster
+    finally:
+        # An assertion of Dask's fails now and then where a worker has just died and is about to be started again.
+        # Whatever it is, the rows are stored, and the processes end with this one.
+        with contextlib.suppress(Exception):
+            cluster.close()
 
 
 @contextlib.contextmanager

@@ -96,7 +96,7 @@ SPOILED: dict[str, tuple[Change, Change]] = {
         replaced(lambda s, r: bool(r.ent_coef), by_chance),
     ),
     "lipschitz": (
-        replaced(lambda s, r: r.algorithm == "soft_dqn" and s[2] != 0, as_meant),
+        replaced(lambda s, r: not is_standardised(r) and s[2] != 0, as_meant),
         replaced(lambda s, r: is_standardised(r), softly),
     ),
     "standardised-advantages": (

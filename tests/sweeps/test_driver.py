@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import cliffgym
-from cliffgym.sweeps import Job, Ledger, Report, Row, driver, run_jobs
+from cliffgym.sweeps import Job, Ledger, Report, Row, cluster, driver, run_jobs
 from cliffgym.sweeps.execution import VersionMismatchError, execute
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ def test_a_job_that_ends_its_process_fails_alone(workshop: "Workshop", tcp: str,
     deadly = 4
     ends = {deadly: "os._exit", 7: "ValueError"}
     jobs = [workshop.job(i, ends.get(i, "return")) for i in range(16)]
-    status, _ = workshop.run(jobs, scheduler, batch=batch)
-    assert status == 2
+    status, driver = workshop.run(jobs, scheduler, batch=batch)
+    assert status == 2, driver.errors
     assert workshop.statuses() == {i: "failed" if i in ends else "done" for i in range(16)}
     row = workshop.rows()[deadly]
     assert row["error"] == "KilledWorker: the worker's process ended whenever it ran"
@@ -94,6 +94,19 @@ def test_a_job_that_ends_a_process_of_several_threads_fails_alone(
     status, _ = workshop.run(jobs, cluster.address)
     assert status == 2
     assert workshop.statuses() == {i: "failed" if i == 3 else "done" for i in range(12)}
+
+
+def test_what_was_stored_counts_however_the_cluster_goes_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dask asserts when it closes that each worker is closing, which one that is being started again is not."""
+
+    class Asserting(cluster.LocalCluster):
+        def close(self, timeout: float | None = None) -> None:
+            super().close(timeout)
+            raise AssertionError("Status.starting")
+
+    monkeypatch.setattr(cluster, "LocalCluster", Asserting)
+    report = run_jobs([Job({"bonus": 0.1})], len, tmp_path / "ledger.sqlite", workers=1, progress=False)
+    assert (report.done, report.exit_status) == (1, 0)
 
 
 # What is run
