@@ -17,8 +17,13 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[io.BufferedWriter]:
 
     Yields:
         A binary file. If the block raises, `path` stays as it was and the temporary file is removed.
+
+    Raises:
+        OSError: The file cannot be written.
     """
     target = Path(path).resolve()  # through links, which stay links
+    if target.is_dir():
+        raise IsADirectoryError(f"path must be a file to write, got the folder {path}")
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{secrets.token_hex(8)}.part")
     # Created by the system's own rules for new files, so that it is as open as any other.

@@ -181,6 +181,14 @@ class TabularMDP:
         Raises:
             TypeError: The environment has no such table.
             ValueError: As the class.
+
+        >>> import cliffgym
+        >>> import gymnasium as gym
+        >>> lake, reward = TabularMDP.from_gym(gym.make("FrozenLake-v1", is_slippery=False), gamma=0.9)
+        >>> lake
+        TabularMDP(16 states, 4 actions, 1 successors, gamma=0.9)
+        >>> round(cliffgym.optimal(lake, reward).expected_return, 6)  # the goal, which pays 1, is six steps away: 0.9^5
+        0.59049
         """
         inner = env.unwrapped
         for name in ("P", "initial_state_distrib"):
@@ -283,6 +291,19 @@ class TabularMDP:
         Raises:
             OSError: The file cannot be read; FileNotFoundError if there is none.
             ValueError: The file is damaged, of another kind, or holds an invalid MDP.
+
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> import cliffgym
+        >>> made = cliffgym.scenario("Cliff-Slacker-v0").mdp
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "slacker.npz")
+        ...     made.save(path)
+        ...     loaded = TabularMDP.load(path)
+        >>> loaded
+        TabularMDP(41 states, 5 actions, 1 successors, gamma=1)
+        >>> loaded.action_names
+        ('answer_0', 'answer_1', 'answer_2', 'comply', 'ignore')
         """
         with open(path, "rb") as file:
             try:

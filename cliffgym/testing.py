@@ -193,6 +193,7 @@ def known_optimum(mdp: TabularMDP, seed: int | Sequence[int], ties: float = 0.5)
 def dense_kernel(mdp: TabularMDP) -> NDArray[np.float64]:
     """(S, A, S) probabilities of the next state; for small MDPs only.
 
+    >>> from cliffgym import TabularMDP
     >>> coin = [[[0, 0.5, 0.5], [0, 1, 0]], [[0, 1, 0], [0, 1, 0]], [[0, 0, 1], [0, 0, 1]]]
     >>> mdp = TabularMDP.from_dense(coin, [1, 0, 0], [False, True, True], gamma=1.0)
     >>> mdp.successors.shape, dense_kernel(mdp)[0].tolist()

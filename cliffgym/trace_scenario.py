@@ -222,7 +222,7 @@ class Scenario:
         Raises:
             ValueError: The name or a component is unknown, a weight or entry is not finite, the table has another
                 shape, or it pays in a terminal state.
-        TypeError: It is none of the three.
+            TypeError: It is none of the three.
 
         >>> import cliffgym
         >>> slacker = cliffgym.scenario("Cliff-Slacker-v0")
@@ -237,7 +237,16 @@ class Scenario:
         return check_reward(self.mdp, reward)
 
     def transcript(self, state: int) -> str:
-        """The trace that leads to `state` as text: the prompt, its `state_tokens`, and how it ended if it has."""
+        """The trace that leads to `state` as text: the prompt, its `state_tokens`, and how it ended if it has.
+
+        >>> import cliffgym
+        >>> breaker = cliffgym.scenario("Cliff-TieBreaker-v0")
+        >>> print(breaker.transcript(breaker.outcomes.index("right answer in json")))
+        > Problem 0: answer it, in any format.
+          answer_0
+          json: writes the answer as json
+        = right answer in json
+        """
         prompt = self.state_prompts[state]
         if prompt < 0:
             return "malformed trace"

@@ -79,4 +79,4 @@ pygments_dark_style = "a11y-high-contrast-dark"
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 copybutton_selector = "div:not(.output) > div.highlight pre"  # code, not what it prints
-copybutton_exclude = ".linenos, .gp, .go"
+copybutton_copy_empty_lines = False  # of examples with prompts, where they stand for what was printed

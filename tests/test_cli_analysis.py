@@ -205,7 +205,7 @@ def spoil(folder: Path) -> dict[str, str]:
         (["analyze"], "exactly one of ID, --mdp and --gym must be given, got none"),
         (["analyze", "Cliff-Slacker-v0", "--gym", "Taxi-v4"], "must be given, got ID and --gym"),
         (["analyze", "--mdp", "mdp.npz", "--gym", "Taxi-v4"], "must be given, got --mdp and --gym"),
-        (["analyze", "--mdp", "mdp.npz"], "--mdp needs --reward FILE.npy, a table (S, A), got None"),
+        (["analyze", "--mdp", "mdp.npz"], "--mdp needs --reward FILE.npy, a table (S, A), got none"),
         (["analyze", "--mdp", "mdp.npz", "--reward", '{"a": 1}'], "--mdp needs --reward FILE.npy"),
         (["analyze", "--mdp", "mdp.npz", "--reward", "good.npy", "--set", "a=1"], "--set goes with ID or --gym"),
         (["analyze", "--mdp", "mdp.npz", "--reward", "wide.npy"], "must have shape (S, A) = (8, 3), got (8, 4)"),

@@ -1,5 +1,8 @@
 """The documentation: what scripts/docs_check.py finds wrong with a built site, and that no public name is left out."""
 
+import ast
+import builtins
+import doctest
 import importlib
 import inspect
 import re
@@ -207,6 +210,51 @@ def test_every_public_class_and_function_is_shown_by_an_example(public: Any) -> 
     shown = {name: examples(thing) for name, thing in things.items() if not public.is_data(thing)}
     assert len(shown) > 100
     assert [name for name, found in shown.items() if not found] == []
+
+
+def names_from_elsewhere(docstring: str) -> set[str]:
+    """The names that the examples of a docstring load and do not bind themselves."""
+    loaded, bound = set(), {"_"}
+    for example in doctest.DocTestParser().get_examples(docstring):
+        for node in ast.walk(ast.parse(example.source)):
+            match node:
+                case ast.Name(name, ast.Load()):
+                    loaded.add(name)
+                case ast.Name(name) | ast.arg(name) | ast.ExceptHandler(name=str(name)):
+                    bound.add(name)
+                case ast.FunctionDef(name) | ast.ClassDef(name):
+                    bound.add(name)
+                case ast.alias(name, other):
+                    bound.add(other or name.split(".")[0])
+    return loaded - bound
+
+
+def test_names_that_examples_take_from_elsewhere_are_found() -> None:
+    docstring = """
+    >>> import numpy as np, os.path
+    >>> def double(x):
+    ...     return 2 * x
+    >>> with open(os.devnull) as file:
+    ...     [double(y) for y in np.arange(z := 2)], file, z
+    >>> gym.make(Path("x"), key=lambda w: w), _
+    """
+    assert names_from_elsewhere(docstring) - set(dir(builtins)) == {"gym", "Path"}
+
+
+def test_every_example_runs_where_only_its_module_is_known(public: Any) -> None:
+    """A reader who copies it has `from MODULE import *` at most: what else it uses, it imports."""
+    missing = {}
+    for full in dict(public.every_name()).values():
+        module, name = full.rsplit(".", 1)
+        thing = getattr(importlib.import_module(module), name)
+        known = {*dir(builtins), *public.public_names(module)}
+        members = dict(vars(thing)) if inspect.isclass(thing) else {}
+        for member, each in {} if public.is_data(thing) else {full: thing, **members}.items():
+            if (each is thing or hasattr(each, "__get__")) and (
+                more := names_from_elsewhere(each.__doc__ or "") - known
+            ):
+                missing[full if each is thing else f"{full}.{member}"] = sorted(more)
+    assert missing == {}
 
 
 def test_what_several_modules_offer_is_described_once(public: Any) -> None:

@@ -50,8 +50,15 @@ def test_a_failure_leaves_no_trace(error: type[BaseException], existed: bool, tm
 
 def test_a_target_that_cannot_be_replaced_leaves_no_trace(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
-    with pytest.raises(OSError, match="folder"), atomic_write(tmp_path / "folder") as file:
+    message = "path must be a file to write, got the folder"
+    with pytest.raises(IsADirectoryError, match=message), atomic_write(tmp_path / "folder") as file:
         file.write(b"new")
+    assert [found.name for found in tmp_path.iterdir()] == ["folder"]
+
+
+def test_a_target_that_becomes_a_folder_meanwhile_leaves_no_trace(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="folder"), atomic_write(tmp_path / "folder"):
+        (tmp_path / "folder").mkdir()
     assert [found.name for found in tmp_path.iterdir()] == ["folder"]
 
 

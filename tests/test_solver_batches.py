@@ -253,6 +253,19 @@ def test_values_that_overflow_name_the_reward(kernel: str) -> None:
                 solve()
 
 
+@every_kernel
+def test_action_gaps_that_overflow_are_refused(kernel: str) -> None:
+    """The values 1e308 and -1e308 are finite, what is between them is not."""
+    mdp = TabularMDP([[[1], [1]], [[1], [1]]], np.ones((2, 2, 1)), [1, 0], [False, True], 1.0)  # type: ignore[arg-type]
+    near, far = np.array([[1e308, 0.5e308], [0, 0]]), np.array([[1e308, -1e308], [0, 0]])
+    assert optimal(mdp, near, kernel=kernel).action_gaps[0].tolist() == [0, 0.5e308]
+    message = "must be small enough for finite action gaps, got one of inf at state 0, action 1"
+    with pytest.raises(ValueError, match=f"reward {message}"):
+        optimal(mdp, far, kernel=kernel)
+    with pytest.raises(ValueError, match=rf"rewards\[1\] {message}"):
+        optimal_batch(mdp, [near, far], kernel=kernel)
+
+
 @pytest.mark.parametrize(
     ("temperature", "error", "message"),
     [

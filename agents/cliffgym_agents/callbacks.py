@@ -30,6 +30,7 @@ class ExactEvaluation(BaseCallback):
     Attributes:
         history: Rows of `timesteps` and the names of `exact_measures`.
 
+    >>> from cliffgym.envs import CliffEnv
     >>> from cliffgym_agents import CliffVecEnv, TabularPolicy
     >>> from stable_baselines3 import PPO
     >>> from stable_baselines3.common.logger import Logger

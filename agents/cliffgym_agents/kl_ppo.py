@@ -43,14 +43,11 @@ class KLPPO(PPO):
     Formats end the trace, so what training tends to is the exact soft policy around the reference. With a bonus of 0.1
     on one of four formats and a coefficient of 0.1 its probability there is e/(e + 3):
 
-    >>> import cliffgym
     >>> from cliffgym_agents import train
-    >>> settings = {"policy": "TabularPolicy", "learning_rate": 0.05, "kl_coef": 0.1}
-    >>> result = train("Cliff-TieBreaker-v0", "kl_ppo", reward="true", total_timesteps=1024, hyperparameters=settings)
-    >>> made, reference = result.scenario, result.model.reference
-    >>> exact = cliffgym.soft(made.mdp, made.reward("true"), 0.1, reference).policy
-    >>> round(cliffgym.expected_components(made.mdp, made.components, exact)["target_format"], 3)
-    0.475
+    >>> settings = {"policy": "TabularPolicy", "learning_rate": 0.1, "kl_coef": 0.1}
+    >>> result = train("Cliff-TieBreaker-v0", "kl_ppo", reward="true", total_timesteps=32768, hyperparameters=settings)
+    >>> round(result.measures["target_format"], 1)  # of 0.475
+    0.5
     """
 
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {**PPO.policy_aliases, "TabularPolicy": TabularPolicy}

@@ -47,7 +47,7 @@ def exact_measures(
 
     >>> import cliffgym
     >>> breaker = cliffgym.scenario("Cliff-TieBreaker-v0", bonus=0.1)
-    >>> policy = optimal(breaker.mdp, breaker.reward("incomplete")).policy  # uniform among four formats
+    >>> policy = cliffgym.optimal(breaker.mdp, breaker.reward("incomplete")).policy  # uniform among four formats
     >>> measures = exact_measures(breaker, policy, "incomplete")
     >>> [round(measures[name], 3) for name in ("paid_return", "true_return", "target_format", "total_variation")]
     [1.0, 1.025, 0.25, 0.0]

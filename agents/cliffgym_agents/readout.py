@@ -36,6 +36,7 @@ def policy_table(model: "BaseAlgorithm", env: CliffEnv) -> NDArray[np.float64]:
         TypeError: The model is of another kind.
         ValueError: Its spaces are not those of the environment.
 
+    >>> from cliffgym.envs import CliffEnv
     >>> from stable_baselines3 import PPO
     >>> env = CliffEnv("Cliff-LengthPenalty-v0", observation="onehot")
     >>> table = policy_table(PPO("MlpPolicy", env, device="cpu"), env)

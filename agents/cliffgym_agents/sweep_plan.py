@@ -60,6 +60,7 @@ def read_plan(path: str | os.PathLike[str]) -> list[Run]:
         OSError: It cannot be read.
 
     >>> import tempfile
+    >>> from pathlib import Path
     >>> plan = "{scenario: Cliff-TieBreaker-v0, set: {bonus: [0, 0.1]}, algorithm: [ppo, grpo], seeds: 5}"
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder) / "plan.yaml"
@@ -99,8 +100,8 @@ def plan_runs(plan: object) -> list[Run]:
             YAML takes an unquoted `true` for a truth value; as a reward it means the one of that name.
 
     Raises:
-        ValueError: An unknown name or a bad value. Every scenario and reward is made; of hyperparameters of trainings
-            the names are looked at.
+        ValueError: An unknown name or a bad value. Every scenario and reward is made; of the hyperparameters of
+            trainings only the names are checked.
         TypeError: A value of the wrong type.
 
     >>> runs = plan_runs({"scenario": "Cliff-TieBreaker-v0", "set": {"bonus": [0, 0.1]}, "reward": "true", "seeds": 3})

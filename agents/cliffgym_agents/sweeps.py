@@ -47,6 +47,7 @@ def sweep(
     The optimum under a malus, without a bonus and under one, on a cluster that is already there, here one of threads:
 
     >>> import csv, tempfile
+    >>> from pathlib import Path
     >>> from distributed import LocalCluster
     >>> grid = {"scenario": "Cliff-TieBreaker-v0", "reward": "true", "algorithm": "optimal"}
     >>> runs = plan_runs({**grid, "set": {"bonus": [-0.1, 0, 0.1]}})

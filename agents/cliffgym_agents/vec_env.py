@@ -57,6 +57,7 @@ class CliffVecEnv(VecEnv):
         ValueError, TypeError, ImportError: As `CliffVectorEnv`.
         ValueError: A component has the name of another entry of `episode`, unless `oracle=False`.
 
+    >>> import numpy as np
     >>> env = CliffVecEnv("Cliff-Slacker-v0", n_envs=2, kernel="numpy")
     >>> _ = env.seed(0), env.reset()
     >>> observations, rewards, dones, infos = env.step(np.array([3, 3]))  # not allowed before an answer

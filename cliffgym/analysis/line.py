@@ -72,7 +72,8 @@ class Breakpoint(ReadOnlyArrays):
 
     Attributes:
         position: Where it is, t.
-        states: The states whose set of optimal actions differs before and after it, those that do not count aside.
+        states: The states whose set of optimal actions differs before and after it. States that do not count are left
+            out.
         total_variation: The largest total variation, over those states, between the policies before and after that
             break ties uniformly.
         jumps: How much each component's expected value jumps, after minus before; empty without components.

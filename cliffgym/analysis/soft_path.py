@@ -46,12 +46,12 @@ class SoftPath(ReadOnlyArrays):
     >>> from cliffgym.analysis.bounds import tight_example
     >>> pair = tight_example(epsilon=0.1, gamma=0.9)  # moves as far as the theory allows: by tanh(1)
     >>> path = soft_path(pair.mdp, pair.reward, pair.other - pair.reward, positions=[0, 1], temperatures=[0.5])
-    >>> for table in (path.total_variation, path.lipschitz_bound, path.sharp_bound, path.sharp_ratio):
-    ...     print(table.round(6).tolist())
-    [[0.761594]]
-    [[1.0]]
-    [[0.761594]]
-    [[1.0]]
+    >>> for name in ("total_variation", "lipschitz_bound", "sharp_bound", "sharp_ratio"):
+    ...     print(name, getattr(path, name).round(6).tolist())
+    total_variation [[0.761594]]
+    lipschitz_bound [[1.0]]
+    sharp_bound [[0.761594]]
+    sharp_ratio [[1.0]]
     """
 
     positions: NDArray[np.float64]

@@ -56,7 +56,7 @@ def trace_weights(
     Args:
         scenario: The scenario.
         component: The component whose weight moves; or several, each with its rate, such as `{"safety_score": 1,
-            "general_score": -1}` for weight that goes over from one to the other.
+            "general_score": -1}` to move weight from the second to the first.
         start: Its first weight; of several, the first of the numbers t that their rates are multiplied by.
         stop: Its last weight.
         reward: A reward's name, or weights. One component's own weight in it is ignored; to weights of several, t times

@@ -64,7 +64,8 @@ def read_subject(options: argparse.Namespace) -> Subject:
         return _scenario_subject(options)
     if options.mdp:
         if not isinstance(options.reward, str):
-            raise ValueError("--mdp needs --reward FILE.npy, a table (S, A), got " + repr(options.reward))
+            got = "none" if options.reward is None else repr(options.reward)
+            raise ValueError(f"--mdp needs --reward FILE.npy, a table (S, A), got {got}")
         if options.set:
             raise ValueError(f"--set goes with ID or --gym, got --mdp and {dict(options.set)}")
         mdp = TabularMDP.load(options.mdp)

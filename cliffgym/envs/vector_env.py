@@ -112,11 +112,12 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
         TypeError: An unknown keyword argument, or one of the wrong type.
         ImportError: The kernel "numba" without numba.
 
-    >>> envs = CliffVectorEnv("Cliff-Slacker-v0", num_envs=3, kernel="numpy")
-    >>> observations, infos = envs.reset(seed=0)
-    >>> observations, rewards, terminations, truncations, infos = envs.step([0, 1, 2])
-    >>> infos["components"]["correct"]
-    array([0., 0., 0.])
+    >>> envs = CliffVectorEnv("Cliff-TieBreaker-v0", num_envs=3, kernel="numpy")
+    >>> observations, infos = envs.reset(seed=0, options={"prompt": 0})
+    >>> _ = envs.step([0, 0, 1])  # the right answer twice, and a wrong one
+    >>> observations, rewards, terminations, truncations, infos = envs.step([3, 5, 5])  # formats: plain, json, json
+    >>> rewards.tolist(), infos["true_reward"].round(3).tolist()  # the true reward also pays for json
+    ([1.0, 1.0, 0.0], [1.0, 1.1, 0.1])
     """
 
     def __init__(
@@ -313,6 +314,7 @@ class CliffVectorEnv(gym.vector.VectorEnv[Any, Any, Any]):
             ValueError: The policy is not a table of probabilities, or `steps` is < 1.
             ResetNeeded: `reset` has never been called.
 
+        >>> import numpy as np
         >>> envs = CliffVectorEnv("Cliff-Slacker-v0", num_envs=100, kernel="numpy")
         >>> _ = envs.reset(seed=0)
         >>> uniform = np.full((envs.mdp.num_states, envs.mdp.num_actions), 1 / envs.mdp.num_actions)

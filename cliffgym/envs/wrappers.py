@@ -115,6 +115,8 @@ class SwapReward(_Tabular, RecordConstructorArgs):
         TypeError: The spaces are not discrete, a wrapper inside changes actions, a vector is paid, or the reward of
             another library's environment is not a table.
 
+    >>> import gymnasium as gym
+    >>> import numpy as np
     >>> env = SwapReward(gym.make("FrozenLake-v1", is_slippery=False), np.full((16, 4), -0.1))
     >>> _ = env.reset(seed=0)
     >>> env.step(1)[1]
@@ -176,6 +178,7 @@ class PerturbReward(_Tabular, RecordConstructorArgs):
         TypeError: The spaces are not discrete, a wrapper inside changes actions, a vector is paid, or an argument has
             the wrong type.
 
+    >>> import gymnasium as gym
     >>> env = PerturbReward(gym.make("CliffWalking-v1"), 0.5, kind="bump", state=36, action=0)
     >>> _ = env.reset(seed=0)
     >>> env.step(0)[1], env.step(0)[1]
@@ -260,6 +263,7 @@ class HideOracle(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     Raises:
         TypeError: `keep` is not a sequence of names.
 
+    >>> import gymnasium as gym
     >>> env = HideOracle(gym.make("Cliff-Slacker-v0"))
     >>> _ = env.reset(seed=0)
     >>> sorted(env.step(0)[4])

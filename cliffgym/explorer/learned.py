@@ -36,7 +36,7 @@ class LearnedPolicy:
 
     >>> import cliffgym
     >>> made = cliffgym.scenario("Cliff-TieBreaker-v0", bonus=0.2)
-    >>> learned = LearnedPolicy(made, cliffgym.uniform_policy(made.mdp), "tosses a die", reward="true")
+    >>> learned = LearnedPolicy(made, cliffgym.uniform_policy(made.mdp), "rolls a die", reward="true")
     >>> learned.as_json()["weights"]
     {'correct': 1.0, 'target_format': 0.2, 'malformed': 0.0}
     """

@@ -18,7 +18,7 @@ from cliffgym.frozen import ReadOnlyArrays
 from cliffgym.mdp import TabularMDP
 from cliffgym.rewards import check_reward
 from cliffgym.solvers.linear import require_finite
-from cliffgym.solvers.optimal import TIE_TOLERANCE, Optimum, gap_tolerance, solve_rewards
+from cliffgym.solvers.optimal import TIE_TOLERANCE, Optimum, gap_tolerance, require_finite_gaps, solve_rewards
 from cliffgym.solvers.policies import uniform_over
 from cliffgym.solvers.soft import SoftOptimum, check_temperature, log_weights, solve_softly
 from cliffgym.solvers.structure import chosen_kernel
@@ -150,6 +150,8 @@ def optimal_batch(
     tie_tolerance = number("tie_tolerance", tie_tolerance, minimum=0)
     values, q_values, gaps, scales = solve_rewards(mdp, tables, chosen_kernel(kernel, mdp, len(tables)))
     _require_finite(values)
+    for n, scale in enumerate(scales):
+        require_finite_gaps(mdp, values[n], gaps[n], scale, f"rewards[{n}]")
     each = zip(values, scales, strict=True)
     tolerance = np.array([gap_tolerance(mdp, row, scale, tie_tolerance) for row, scale in each])
     ties = gaps <= tolerance[:, None, None]

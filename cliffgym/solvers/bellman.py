@@ -74,7 +74,8 @@ def conclude(mdp: TabularMDP, rewards: NDArray[np.float64], values: NDArray[np.f
     for block in blocks(mdp, len(rewards)):
         q_values[block] = backups(mdp, rewards[block], values[block])
         best[block] = np.where(mdp.action_mask, q_values[block], -np.inf).max(axis=2)
-        np.subtract(best[block, :, None], q_values[block], out=gaps[block])
+        with np.errstate(over="ignore", invalid="ignore"):  # the caller refuses rewards for which gaps overflow
+            np.subtract(best[block, :, None], q_values[block], out=gaps[block])
         scales[block] = np.where(mdp.action_mask, np.abs(rewards[block]), 0).max(axis=(1, 2))
     gaps[:, ~mdp.action_mask] = np.inf
     return Conclusion(best, q_values, gaps, scales)

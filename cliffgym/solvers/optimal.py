@@ -8,6 +8,7 @@ Shapes: N rewards, S states, A actions.
 Source: arXiv:2507.20150, section 2 (the correspondence A*(s; R)).
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,6 +109,7 @@ def optimal(
     solved = solve_rewards(mdp, reward[None], chosen_kernel(kernel, mdp))
     values, q_values, gaps, scale = (part[0] for part in solved)
     require_finite(values)
+    require_finite_gaps(mdp, values, gaps, scale)
     tolerance = gap_tolerance(mdp, values, scale, tie_tolerance)
     return Optimum(values, q_values, gaps, gaps <= tolerance, float(mdp.initial @ values), tolerance, mdp.terminal)
 
@@ -124,6 +126,24 @@ def solve_rewards(mdp: TabularMDP, rewards: NDArray[np.float64], kernel: str) ->
         for n, reward in enumerate(rewards):
             values[n] = polished_values(mdp, reward, values[n], kernel)
     return conclude(mdp, rewards, values, kernel)
+
+
+def require_finite_gaps(
+    mdp: TabularMDP, values: NDArray[np.float64], gaps: NDArray[np.float64], scale: float, name: str = "reward"
+) -> None:
+    """Refuses a reward, of legal entries up to `scale`, whose action gaps (S, A) overflow though its values do not.
+
+    Raises:
+        ValueError: The gap of a legal action is not finite.
+    """
+    if math.isfinite(2 * float(np.abs(values).max(initial=0)) + float(scale)):  # none is larger
+        return
+    wrong = np.argwhere(mdp.action_mask & ~np.isfinite(gaps))
+    if len(wrong):
+        state, action = wrong[0].tolist()
+        raise ValueError(
+            f"{name} must be small enough for finite action gaps, got one of inf at state {state}, action {action}"
+        )
 
 
 def gap_tolerance(mdp: TabularMDP, values: NDArray[np.float64], scale: float, tie_tolerance: float) -> float:

@@ -17,10 +17,16 @@ def check_policy(mdp: TabularMDP, policy: ArrayLike, name: str = "policy") -> ND
 
     Rows may be off by 1e-6, as those of single-precision networks are; they are renormalised.
 
+    Args:
+        mdp: The dynamics.
+        policy: (S, A) probabilities.
+        name: What error messages call it.
+
     Raises:
         ValueError: The shape is not (S, A), or a row is not a probability distribution.
         TypeError: The entries are not numbers.
 
+    >>> from cliffgym import TabularMDP
     >>> mdp = TabularMDP.from_dense([[[0, 1], [0, 1]], [[0, 1], [0, 1]]], [1, 0], [False, True], gamma=1.0)
     >>> check_policy(mdp, [[0.25, 0.75], [1, 0]])
     array([[0.25, 0.75],

@@ -19,15 +19,15 @@ def export(rows: Iterable[Row], path: str | os.PathLike[str]) -> None:
     """Writes rows as a table, atomically: `path` is the old file or the new one, whole.
 
     Nested names are joined by a dot; one that another column has already gets "job." or "result." in front. A list
-    stays one cell: JSON in CSV and Parquet alike. Columns come in order of
-    appearance: id, status, error, the job, the result, wall_time, finished, machine and versions.
+    stays one cell: JSON in CSV and Parquet alike. Columns come in order of appearance: id, status, error, the job, the
+    result, wall_time, finished, machine and versions.
 
     Args:
         rows: As a `Ledger` gives them.
         path: A file that ends in ".csv" or ".parquet".
 
     Raises:
-        ValueError: It has another end.
+        ValueError: It has another suffix.
         ImportError: pyarrow, which Parquet takes, is not installed.
         OSError: The file cannot be written.
 
@@ -38,7 +38,7 @@ def export(rows: Iterable[Row], path: str | os.PathLike[str]) -> None:
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     path = Path(folder, "runs.csv")
     ...     export([row], path)
-    ...     print(path.read_text())
+    ...     print(path.read_text(), end="")
     id,status,error,seed,env.bonus,correct,wall_time,finished
     1a,done,,0,0.1,1.0,0.25,2026-01-01T00:00:00.000+00:00
     """

@@ -215,8 +215,14 @@ def test_own_tables(tmp_path: Path) -> None:
     entry = data_of((tmp_path / "lake.html").read_text(encoding="utf-8"))["scenarios"][0]
     assert entry["id"] == "Lake"
     assert entry["variants"][0]["components"]["names"] == ["reward", "steps"]
-    with pytest.raises(ValueError, match=r"name of a component must be new, got 'reward'"):
-        scenario_of_tables("Lake", mdp, reward, components={"reward": reward})
+    for name in ("reward", "true"):  # also where nothing is given as `true`
+        with pytest.raises(ValueError, match=f"name of a component must be new, got '{name}'"):
+            scenario_of_tables("Lake", mdp, reward, components={name: reward})
+    large = np.where(np.arange(reward.size).reshape(reward.shape) == 5, -1e200, reward)
+    with pytest.raises(
+        ValueError, match=r"true must be at most 1e\+150 in absolute value, got -1e\+200 at state 1, action 1"
+    ):
+        scenario_of_tables("Lake", mdp, reward, large)
     with pytest.raises(ValueError, match=r"steps must have shape \(S, A\)"):
         scenario_of_tables("Lake", mdp, reward, components={"steps": reward[1:]})
 

@@ -27,6 +27,7 @@ class Judgement:
         rows: Its rows: text and numbers.
 
     >>> from cliffgym_agents.claims import CLAIMS
+    >>> from cliffgym_agents.runs import Result
     >>> true_returns = {"incomplete": (1.1, 1.5, 1.9), "true": (2.0, 2.0, 2.0), "lazy": (1.0, 1.0, 1.0)}
     >>> found = {
     ...     (reward,): [Result({"true_return": value, "effort": 1.0}) for value in values]

@@ -163,6 +163,7 @@ class TightExample:
         reward: (3, 2) R1.
         other: (3, 2) R2.
 
+    >>> from cliffgym import optimal
     >>> example = tight_example(epsilon=0.5, gamma=0.9)
     >>> example.mdp.state_names, example.reward.tolist()
     (('start', 'first', 'second'), [[-0.25, 0.25], [-0.25, -0.25], [0.25, 0.25]])
@@ -189,6 +190,8 @@ def tight_example(epsilon: float, gamma: float) -> TightExample:
     Raises:
         ValueError: epsilon is not > 0, or gamma is outside [0, 1).
 
+    >>> import math
+    >>> from cliffgym import soft, total_variation
     >>> example = tight_example(epsilon=0.1, gamma=0.9)
     >>> for temperature in (2.0, 0.5, 0.1):
     ...     first, second = (soft(example.mdp, table, temperature) for table in (example.reward, example.other))
