@@ -94,7 +94,7 @@ def optimal(
 
     Raises:
         ValueError: The reward has the wrong shape, is not finite, is paid at a terminal state, or is so large that
-            values overflow; the tolerance is negative; or there is no such kernel.
+            values or gaps overflow; the tolerance is negative; or there is no such kernel.
         ArithmeticError: gamma is so close to 1 that the values of more than 4,096 states do not settle.
         ImportError: "numba" is asked for and not installed.
 
