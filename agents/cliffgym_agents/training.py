@@ -164,9 +164,15 @@ def train(
         TypeError: An unknown hyperparameter or argument of the environment, a value of the wrong type, or an
             environment of another library.
 
-    >>> result = train("Cliff-TieBreaker-v0", reward="true", total_timesteps=1024, seed=1)
-    >>> result.policy_table.shape
-    (65, 7)
+    A bonus of 0.1 on one format of four decides alone; with an entropy bonus it moves P(json) to 0.475 and no further:
+
+    >>> table = {"policy": "TabularPolicy", "learning_rate": 0.1}
+    >>> settings = {"reward": "true", "total_timesteps": 32768, "hyperparameters": table}
+    >>> for ent_coef in (0.0, 0.1):
+    ...     result = train("Cliff-TieBreaker-v0", "ppo", ent_coef=ent_coef, **settings)
+    ...     print(ent_coef, round(result.measures["target_format"], 1), result.policy_table.shape)
+    0.0 1.0 (65, 7)
+    0.1 0.5 (65, 7)
     """
     name = env_id.id if isinstance(env_id, Scenario) else str(env_id).removeprefix("cliffgym:")
     settings = _merged(default_hyperparameters(choice("algorithm", algorithm, ALGORITHMS), name), hyperparameters or {})
