@@ -193,21 +193,21 @@ def test_every_public_name_is_described_where_it_is_defined(public: Any) -> None
     assert [f"{module}.{name}" for module, name in pairs if not public.description(module, name)] == []
 
 
+def classes_and_functions(public: Any) -> Iterator[tuple[str, Any, dict[str, Any]]]:
+    """Each that is public, where it is described: its full name, itself, and if it is a class what it defines."""
+    for full in dict.fromkeys(home for _, home in public.every_name()):
+        module, name = full.rsplit(".", 1)
+        thing = getattr(importlib.import_module(module), name)
+        if not public.is_data(thing):
+            yield full, thing, dict(vars(thing)) if inspect.isclass(thing) else {}
+
+
 def test_every_public_class_and_function_is_shown_by_an_example(public: Any) -> None:
     """Examples are doctests; that of a class may be at one of its methods."""
-
-    def examples(thing: Any) -> bool:
-        members = list(vars(thing).values()) if inspect.isclass(thing) else []
-        return any(
-            ">>> " in (inspect.getdoc(each) or "") for each in [thing, *members] if callable(each) or each is thing
-        )
-
-    things = {
-        public.home(module, name): getattr(importlib.import_module(module), name)
-        for module in public.MODULES
-        for name in public.public_names(module)
+    shown = {
+        full: any(">>> " in (inspect.getdoc(each) or "") for each in [thing, *filter(callable, members.values())])
+        for full, thing, members in classes_and_functions(public)
     }
-    shown = {name: examples(thing) for name, thing in things.items() if not public.is_data(thing)}
     assert len(shown) > 100
     assert [name for name, found in shown.items() if not found] == []
 
@@ -244,16 +244,12 @@ def test_names_that_examples_take_from_elsewhere_are_found() -> None:
 def test_every_example_runs_where_only_its_module_is_known(public: Any) -> None:
     """A reader who copies it has `from MODULE import *` at most: what else it uses, it imports."""
     missing = {}
-    for full in dict(public.every_name()).values():
-        module, name = full.rsplit(".", 1)
-        thing = getattr(importlib.import_module(module), name)
-        known = {*dir(builtins), *public.public_names(module)}
-        members = dict(vars(thing)) if inspect.isclass(thing) else {}
-        for member, each in {} if public.is_data(thing) else {full: thing, **members}.items():
-            if (each is thing or hasattr(each, "__get__")) and (
-                more := names_from_elsewhere(each.__doc__ or "") - known
-            ):
-                missing[full if each is thing else f"{full}.{member}"] = sorted(more)
+    for full, thing, members in classes_and_functions(public):
+        known = {*dir(builtins), *public.public_names(full.rsplit(".", 1)[0])}
+        methods = {f"{full}.{name}": each for name, each in members.items() if hasattr(each, "__get__")}
+        for name, each in {full: thing, **methods}.items():
+            if more := names_from_elsewhere(each.__doc__ or "") - known:
+                missing[name] = sorted(more)
     assert missing == {}
 
 

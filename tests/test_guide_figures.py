@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,14 +23,13 @@ def rows(claim: str, *key: object) -> list[dict]:
     return found
 
 
-def value(claim: str, *key: object, column: str = MIDDLE) -> float:
+def value(claim: str, *key: object, column: str = MIDDLE) -> Any:
     (row,) = rows(claim, *key)
     return row[column]
 
 
 def seeds(claim: str, *key: object) -> list[float]:
-    (row,) = rows(claim, *key)
-    return list(map(float, row["seeds"].split()))
+    return list(map(float, value(claim, *key, column="seeds").split()))
 
 
 def jump(claim: str, algorithm: str, column: str = MIDDLE) -> float:
@@ -164,9 +164,8 @@ def prose(page: str) -> list[str]:
     return [" ".join(each.split()) for each in paragraphs if not each.startswith("```")]
 
 
-@pytest.mark.parametrize("sentences", [each for said in SAID.values() for each in said])
-def test_guides_say_what_the_ledger_says(sentences: Callable[[], list[str]]) -> None:
-    (page,) = (page for page, said in SAID.items() if sentences in said)
+@pytest.mark.parametrize(("page", "sentences"), [(page, each) for page, said in SAID.items() for each in said])
+def test_guides_say_what_the_ledger_says(page: str, sentences: Callable[[], list[str]]) -> None:
     text = " ".join(prose(page))
     for sentence in sentences():
         assert sentence in text, (page, sentence)
